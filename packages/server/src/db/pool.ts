@@ -1,0 +1,248 @@
+/** Connections to one database: a bounded pool that runs batches and transactions, and turns a lost database into one clear error. */
+import pg from 'pg'
+import { AppError } from '../kernel/errors.ts'
+import { frag, type Statement, statement } from '../sql/sql.ts'
+import { Batch, type BatchStatement, type RawResult } from './batch.ts'
+import { toParameter } from './parameters.ts'
+import { StatementCache } from './statement-cache.ts'
+
+export interface PoolOptions {
+  /** How to reach the server, in pg's own words. */
+  readonly connection: pg.ClientConfig
+  readonly max: number
+  /** False behind a transaction pooler, which shares server connections between clients. */
+  readonly prepare?: boolean
+  /** Names the connections in pg_stat_activity. */
+  readonly applicationName: string
+  /** Told about a connection that failed while idle. */
+  readonly onIdleError?: (error: Error) => void
+}
+
+/** A row as pg parses it; the caller names the shape that its own statement selects. */
+export type Row = Record<string, unknown>
+
+/** Runs typed queries: the pool itself, or one transaction of it. */
+export interface Queryable {
+  many<T>(statement: Statement): Promise<readonly T[]>
+  maybeOne<T>(statement: Statement): Promise<T | null>
+  /** Runs and answers the number of rows that were affected. */
+  run(statement: Statement): Promise<number>
+}
+
+/** `pg.Client` after it joined a pool of ours. */
+interface PooledClient extends pg.PoolClient {
+  statements?: StatementCache
+}
+
+const TYPES = typeParsers()
+
+export class Pool implements Queryable {
+  readonly #pool: pg.Pool
+  readonly #prepare: boolean
+
+  constructor(options: PoolOptions) {
+    this.#prepare = options.prepare ?? true
+    this.#pool = new pg.Pool({
+      ...options.connection,
+      types: TYPES,
+      max: options.max,
+      application_name: options.applicationName,
+      connectionTimeoutMillis: 10_000,
+      idleTimeoutMillis: 60_000,
+      allowExitOnIdle: true,
+    })
+    this.#pool.on('error', (error) => options.onIdleError?.(error))
+  }
+
+  /** Runs statements under one Sync: one round trip, one implicit transaction, all or nothing. Retries once when a cached plan went stale. */
+  async batch(statements: readonly BatchStatement[]): Promise<readonly RawResult[]> {
+    return this.#withClient(async (client) => {
+      client.statements ??= new StatementCache({ enabled: this.#prepare })
+      const cache = client.statements
+      try {
+        return await submit(client, new Batch(statements, cache))
+      } catch (error) {
+        if (!isStalePlan(error)) throw error
+        cache.forgetAll()
+        return await submit(client, new Batch(statements, cache))
+      }
+    })
+  }
+
+  /** Like `batch`, between an explicit `begin …` and `commit` or `rollback` of our own wording: for isolation levels and dry runs. */
+  async explicit(
+    begin: string,
+    statements: readonly BatchStatement[],
+    end: 'commit' | 'rollback',
+  ): Promise<readonly RawResult[]> {
+    return this.#withClient(async (client) => {
+      client.statements ??= new StatementCache({ enabled: this.#prepare })
+      await client.query(begin)
+      try {
+        const results = await submit(client, new Batch(statements, client.statements))
+        await client.query(end)
+        return results
+      } catch (error) {
+        await client.query('rollback').catch(() => {})
+        throw error
+      }
+    })
+  }
+
+  async many<T>(query: Statement): Promise<readonly T[]> {
+    return this.#withClient((client) => many<T>(client, query))
+  }
+
+  async maybeOne<T>(query: Statement): Promise<T | null> {
+    return (await this.many<T>(query))[0] ?? null
+  }
+
+  async run(query: Statement): Promise<number> {
+    return this.#withClient((client) => run(client, query))
+  }
+
+  /** Runs `work` in one transaction; it commits when `work` resolves and rolls back when it rejects. */
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#withClient(async (client) => {
+      await client.query('begin')
+      try {
+        const result = await work(transactionOn(client, this.#prepare))
+        await client.query('commit')
+        return result
+      } catch (error) {
+        // The connection may be what failed; then the rollback fails too, and the first error is the one to tell.
+        await client.query('rollback').catch(() => {})
+        throw error
+      }
+    })
+  }
+
+  /** Runs SQL of the operator's own: several statements in one text, no parameters. Answers the result of each. */
+  async script(text: string): Promise<readonly pg.QueryArrayResult[]> {
+    return this.#withClient(async (client) => {
+      const results = await client.query({ text, rowMode: 'array' })
+      return Array.isArray(results) ? results : [results]
+    })
+  }
+
+  /** Idle and busy connections, for the metrics. */
+  get size(): { readonly total: number; readonly idle: number; readonly waiting: number } {
+    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#pool.waitingCount }
+  }
+
+  async end(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async #withClient<T>(work: (client: PooledClient) => Promise<T>): Promise<T> {
+    let client: PooledClient
+    try {
+      client = await this.#pool.connect()
+    } catch (error) {
+      throw unavailable(error)
+    }
+    let failure: unknown = null
+    try {
+      return await work(client)
+    } catch (error) {
+      failure = error
+      throw isConnectionLoss(error) ? unavailable(error) : error
+    } finally {
+      // A connection whose state is unknown must not serve another request.
+      client.release(failure !== null && isConnectionLoss(failure))
+    }
+  }
+}
+
+/** One open transaction. */
+export interface Transaction extends Queryable {
+  batch(statements: readonly BatchStatement[]): Promise<readonly RawResult[]>
+  script(text: string): Promise<void>
+}
+
+const transactionOn = (client: PooledClient, prepare: boolean): Transaction => ({
+  many: (query) => many(client, query),
+  maybeOne: async <T>(query: Statement) => (await many<T>(client, query))[0] ?? null,
+  run: (query) => run(client, query),
+  batch: (statements) => {
+    client.statements ??= new StatementCache({ enabled: prepare })
+    return submit(client, new Batch(statements, client.statements))
+  },
+  script: async (text) => {
+    await client.query(text)
+  },
+})
+
+const submit = (client: pg.PoolClient, batch: Batch): Promise<readonly RawResult[]> => {
+  // pg's types know only its own Submittable implementations; Batch implements the interface that pg-cursor does.
+  client.query(batch as unknown as pg.Submittable)
+  return batch.done
+}
+
+const many = async <T>(client: pg.PoolClient, query: Statement): Promise<readonly T[]> => {
+  const result = await client.query({ text: query.text, values: query.values.map(toParameter) })
+  // The statement's author states the row shape.
+  return result.rows as T[]
+}
+
+const run = async (client: pg.PoolClient, query: Statement): Promise<number> => {
+  const result = await client.query({ text: query.text, values: query.values.map(toParameter) })
+  return result.rowCount ?? 0
+}
+
+/** Postgres's error, when it is one. */
+export const databaseError = (error: unknown): pg.DatabaseError | null =>
+  error instanceof pg.DatabaseError ? error : null
+
+// 26000: the pooler gave us another server connection. 0A000 from RevalidateCachedQuery: DDL changed what the statement returns.
+const isStalePlan = (error: unknown): boolean => {
+  const database = databaseError(error)
+  if (database === null) return false
+  return database.code === '26000' || (database.code === '0A000' && database.routine === 'RevalidateCachedQuery')
+}
+
+const CONNECTION_CODES = new Set(['57P01', '57P02', '57P03', '57P05', '53300'])
+
+/** Whether the connection itself is what failed: class 08, a server that is going down or starting, a socket error. */
+export const isConnectionLoss = (error: unknown): boolean => {
+  if (error instanceof AppError) return error.code === 'unavailable'
+  const database = databaseError(error)
+  if (database !== null) {
+    const code = database.code ?? ''
+    return CONNECTION_CODES.has(code) || (code.startsWith('08') && code !== '08P01')
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const message = error instanceof Error ? error.message : ''
+  return (
+    /^E(CONN|PIPE|NOENT|HOST|TIMEDOUT)/.test(code) ||
+    /Connection terminated|connection timeout|not queryable|timeout exceeded when trying to connect/i.test(message)
+  )
+}
+
+const unavailable = (cause: unknown): AppError =>
+  cause instanceof AppError
+    ? cause
+    : new AppError('unavailable', 'The database cannot be reached right now.', { cause, retryAfter: 1 })
+
+/** pg's parsers, except that dates stay text: a JavaScript Date would lose microseconds and guess a time zone. */
+function typeParsers(): pg.CustomTypesConfig {
+  const { builtins } = pg.types
+  const asText = new Set<number>([
+    builtins.DATE,
+    builtins.TIMESTAMP,
+    builtins.TIMESTAMPTZ,
+    builtins.TIME,
+    builtins.TIMETZ,
+    builtins.INTERVAL,
+    1115,
+    1182,
+    1185,
+  ])
+  return {
+    getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+      asText.has(oid) ? (value: string) => value : pg.types.getTypeParser(oid, format ?? 'text'),
+  } as pg.CustomTypesConfig
+}
+
+/** `select 1`, to ask whether the database answers. */
+export const ping: Statement = statement('db.ping', frag`select 1`)

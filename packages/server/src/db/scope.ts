@@ -1,0 +1,105 @@
+/** Who a request runs as: role, claims and request settings, set inside the request's own batch and gone with it. */
+import { type Fragment, frag, join, type Statement, statement } from '../sql/sql.ts'
+import type { BatchStatement, RawResult } from './batch.ts'
+import type { Pool, Transaction } from './pool.ts'
+
+/** Everything that row-level security and SQL functions may know about a request. */
+export interface Scope {
+  /** The Postgres role, for example `anon`. Comes from a verified token only. */
+  readonly role: string
+  /** The verified claims as JSON text: `request.jwt.claims`. */
+  readonly claims: string
+  /** Schemas in quoted form, for example `"public", "extensions"`. */
+  readonly searchPath: string
+  /** Further transaction-local settings, for example `['request.method', 'GET']`. */
+  readonly settings?: readonly (readonly [name: string, value: string])[]
+  /** Whether the transaction may write. */
+  readonly readOnly?: boolean
+}
+
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
+
+export interface RunOptions {
+  /** Needs an explicit transaction, which costs one more round trip. */
+  readonly isolation?: Isolation
+  /** Undo everything after it ran, as `Prefer: tx=rollback` and permission probes want. */
+  readonly rollback?: boolean
+  /** Ask for column names and types. */
+  readonly describe?: boolean
+}
+
+/** The statement that puts `scope` into force until the end of the transaction. */
+export const scopeStatement = (scope: Scope): Statement => {
+  const settings: (readonly [string, string])[] = [
+    ['search_path', scope.searchPath],
+    ['request.jwt.claims', scope.claims],
+    ...(scope.settings ?? []),
+  ]
+  if (scope.readOnly) settings.push(['transaction_read_only', 'on'])
+  // The role comes last: what precedes it is set with the rights of the login role.
+  settings.push(['role', scope.role])
+  const calls: Fragment[] = settings.map(([name, value]) => frag`set_config(${name}, ${value}, true)`)
+  return statement('db.scope', frag`select ${join(calls)}`)
+}
+
+/** The `request.*` settings of a batch, for plan keys: same role and search path, same plan. */
+const planKeyOf = (scope: Scope): string => `${scope.role}|${scope.searchPath}`
+
+const scoped = (scope: Scope, statements: readonly Statement[], describe: boolean): BatchStatement[] => {
+  const planKey = planKeyOf(scope)
+  return [{ ...scopeStatement(scope), planKey: '' }, ...statements.map((each) => ({ ...each, planKey, describe }))]
+}
+
+/**
+ * Runs statements as `scope` in one round trip and one transaction, and answers their results (without the scope's own).
+ * Rejects with pg's DatabaseError when Postgres refuses, with AppError `unavailable` when it is away.
+ */
+export const runAs = async (
+  pool: Pool,
+  scope: Scope,
+  statements: readonly Statement[],
+  options: RunOptions = {},
+): Promise<readonly RawResult[]> => {
+  const batch = scoped(scope, statements, options.describe ?? false)
+  if (options.isolation === undefined && !options.rollback) return (await pool.batch(batch)).slice(1)
+  const begin = `begin isolation level ${options.isolation ?? 'read committed'}`
+  const end = options.rollback ? 'rollback' : 'commit'
+  const results = await pool.explicit(begin, batch, end)
+  return results.slice(1)
+}
+
+/** A transaction that runs as `scope` from its first statement to its last. For work that must look at one answer before the next question. */
+export const transactionAs = async <T>(pool: Pool, scope: Scope, work: (session: Session) => Promise<T>): Promise<T> =>
+  pool.transaction(async (tx) => {
+    await tx.batch([{ ...scopeStatement(scope), planKey: '' }])
+    return work(sessionOn(tx))
+  })
+
+/** Typed queries inside a scoped transaction. */
+export interface Session {
+  many<T>(query: Statement): Promise<readonly T[]>
+  maybeOne<T>(query: Statement): Promise<T | null>
+  run(query: Statement): Promise<number>
+}
+
+const sessionOn = (tx: Transaction): Session => ({
+  many: (query) => tx.many(query),
+  maybeOne: (query) => tx.maybeOne(query),
+  run: (query) => tx.run(query),
+})
+
+/** Quotes schema names for `search_path`. */
+export const searchPathOf = (schemas: readonly string[]): string =>
+  schemas.map((schema) => `"${schema.replaceAll('"', '""')}"`).join(', ')
+
+/** One typed query as `scope`, in one round trip. Values arrive as text or null, keyed by column name. */
+export const rowsAs = async (
+  pool: Pool,
+  scope: Scope,
+  query: Statement,
+): Promise<readonly Readonly<Record<string, string | null>>[]> => {
+  const [result] = await runAs(pool, scope, [query], { describe: true })
+  if (result === undefined) return []
+  const names = result.fields.map((field) => field.name)
+  return result.rows.map((row) => Object.fromEntries(names.map((name, index) => [name, row[index] ?? null])))
+}
