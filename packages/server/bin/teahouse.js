@@ -1,1 +1,13 @@
 #!/usr/bin/env node
+// Committed plain JavaScript, because npm links no command whose file is absent at install.
+// In a checkout it builds what is missing or stale; in an installed package there is nothing to build.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const build = fileURLToPath(new URL('../../../scripts/build.js', import.meta.url))
+if (existsSync(build) && existsSync(new URL('../src', import.meta.url))) {
+  const { status } = spawnSync(process.execPath, [build], { stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
+await import('../dist/main.js')

@@ -14,6 +14,8 @@ export interface PoolOptions {
   readonly prepare?: boolean
   /** Names the connections in pg_stat_activity. */
   readonly applicationName: string
+  /** The role that runs what `service_role` asks for, where that role cannot bypass row-level security. */
+  readonly serviceRole?: string
   /** Told about a connection that failed while idle. */
   readonly onIdleError?: (error: Error) => void
 }
@@ -39,8 +41,10 @@ const TYPES = typeParsers()
 export class Pool implements Queryable {
   readonly #pool: pg.Pool
   readonly #prepare: boolean
+  readonly #serviceRole: string
 
   constructor(options: PoolOptions) {
+    this.#serviceRole = options.serviceRole ?? 'service_role'
     this.#prepare = options.prepare ?? true
     this.#pool = new pg.Pool({
       ...options.connection,
@@ -123,6 +127,11 @@ export class Pool implements Queryable {
       const results = await client.query({ text, rowMode: 'array' })
       return Array.isArray(results) ? results : [results]
     })
+  }
+
+  /** The Postgres role that serves a caller's role here. */
+  roleOf(role: string): string {
+    return role === 'service_role' ? this.#serviceRole : role
   }
 
   /** Idle and busy connections, for the metrics. */

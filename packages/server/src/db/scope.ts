@@ -42,6 +42,12 @@ export const scopeStatement = (scope: Scope): Statement => {
   return statement('db.scope', frag`select ${join(calls)}`)
 }
 
+/** Without the right to bypass row-level security, the service role is played by another one. */
+const onPool = (pool: Pool, scope: Scope): Scope => {
+  const role = pool.roleOf(scope.role)
+  return role === scope.role ? scope : { ...scope, role }
+}
+
 /** The `request.*` settings of a batch, for plan keys: same role and search path, same plan. */
 const planKeyOf = (scope: Scope): string => `${scope.role}|${scope.searchPath}`
 
@@ -60,7 +66,7 @@ export const runAs = async (
   statements: readonly Statement[],
   options: RunOptions = {},
 ): Promise<readonly RawResult[]> => {
-  const batch = scoped(scope, statements, options.describe ?? false)
+  const batch = scoped(onPool(pool, scope), statements, options.describe ?? false)
   if (options.isolation === undefined && !options.rollback) return (await pool.batch(batch)).slice(1)
   const begin = `begin isolation level ${options.isolation ?? 'read committed'}`
   const end = options.rollback ? 'rollback' : 'commit'
@@ -71,7 +77,7 @@ export const runAs = async (
 /** A transaction that runs as `scope` from its first statement to its last. For work that must look at one answer before the next question. */
 export const transactionAs = async <T>(pool: Pool, scope: Scope, work: (session: Session) => Promise<T>): Promise<T> =>
   pool.transaction(async (tx) => {
-    await tx.batch([{ ...scopeStatement(scope), planKey: '' }])
+    await tx.batch([{ ...scopeStatement(onPool(pool, scope)), planKey: '' }])
     return work(sessionOn(tx))
   })
 

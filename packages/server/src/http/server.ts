@@ -1,0 +1,139 @@
+/** The one HTTP server: limits, request ids, CORS, and an error answer in the words of the dialect that was spoken to. */
+import cors from '@fastify/cors'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import { AppError, toError } from '../kernel/errors.ts'
+import type { Ids } from '../kernel/ids.ts'
+import { pathOf, type RootLog } from '../observe/log.ts'
+
+/** How a dialect tells an error that happened before one of its routes was found. */
+export interface DialectErrors {
+  /** For example `/rest/v1`. */
+  readonly prefix: string
+  readonly send: (error: Error, request: FastifyRequest, reply: FastifyReply) => unknown
+}
+
+export interface HttpOptions {
+  readonly log: RootLog
+  readonly ids: Ids
+  /** Addresses of proxies whose Forwarded headers are believed; none by default. */
+  readonly trustedProxies?: readonly string[]
+  /** Largest body of an ordinary request, bytes. Uploads have limits of their own. */
+  readonly bodyLimit: number
+  readonly dialects: readonly DialectErrors[]
+}
+
+/** Request headers that the official clients send across origins. Anything else that a browser asks for is allowed too: keys, not origins, protect this API. */
+const EXPOSED_HEADERS = [
+  'content-range',
+  'content-profile',
+  'content-encoding',
+  'content-location',
+  'content-length',
+  'content-type',
+  'date',
+  'etag',
+  'location',
+  'preference-applied',
+  'range-unit',
+  'retry-after',
+  'server',
+  'sb-request-id',
+  'transfer-encoding',
+  'tus-extension',
+  'tus-max-size',
+  'tus-resumable',
+  'tus-version',
+  'upload-length',
+  'upload-metadata',
+  'upload-offset',
+  'x-relay-error',
+]
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']
+
+export const createHttpServer = (options: HttpOptions): FastifyInstance => {
+  const sendError = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown => {
+    const path = pathOf(request.raw.url ?? '')
+    const dialect = options.dialects.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
+    return dialect === undefined ? sendPlain(error, request, reply) : dialect.send(error, request, reply)
+  }
+  // Typed as Fastify's own logger, so that the instance keeps Fastify's default types everywhere.
+  const loggerInstance: FastifyBaseLogger = options.log
+  const http = fastify({
+    loggerInstance,
+    disableRequestLogging: true,
+    genReqId: () => options.ids.uuid(),
+    trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
+    bodyLimit: options.bodyLimit,
+    forceCloseConnections: true,
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: true },
+    // A URL that cannot be decoded never reaches a route.
+    frameworkErrors: (error, request, reply) => {
+      sendError(error, request, reply)
+    },
+  })
+  http.setErrorHandler((error, request, reply) => sendError(toError(error), request, reply))
+  http.setNotFoundHandler((request, reply) =>
+    sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply),
+  )
+  http.addHook('onRequest', async (request, reply) => {
+    reply.header('sb-request-id', request.id)
+    reply.header('x-content-type-options', 'nosniff')
+  })
+  void http.register(cors, { delegator: corsFor })
+  return http
+}
+
+/** Only a real preflight is answered here; an OPTIONS request that asks about a resource goes to its route. */
+const corsFor = (
+  request: { headers: Record<string, unknown> },
+  done: (error: Error | null, options: object) => void,
+): void => {
+  const preflight = request.headers['access-control-request-method'] !== undefined
+  done(null, {
+    origin: '*',
+    methods: METHODS,
+    exposedHeaders: EXPOSED_HEADERS,
+    maxAge: 86_400,
+    preflight,
+    strictPreflight: false,
+  })
+}
+
+const PLAIN_STATUS: Readonly<Record<AppError['code'], number>> = {
+  bad_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  unsupported: 501,
+  rate_limited: 429,
+  timeout: 504,
+  unavailable: 503,
+  internal: 500,
+}
+
+/** The HTTP status that an error stands for: its own when Fastify made it, else the one of its code. */
+export const statusOf = (error: Error): number => {
+  if (error instanceof AppError) return PLAIN_STATUS[error.code]
+  const status = (error as Partial<FastifyError>).statusCode
+  return status !== undefined && status >= 400 && status < 600 ? status : 500
+}
+
+/** For paths that belong to no dialect. */
+const sendPlain = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown => {
+  const status = statusOf(error)
+  if (status >= 500) request.log.error({ error }, 'request failed')
+  if (error instanceof AppError && error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)
+  const message =
+    status >= 500 && !(error instanceof AppError) ? `Something went wrong here. Id: ${request.id}` : error.message
+  return reply.code(status).send({ statusCode: status, message })
+}

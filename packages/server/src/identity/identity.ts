@@ -1,0 +1,63 @@
+/** Turns what a request carries (a key, a token) into a Caller. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { AppError } from '../kernel/errors.ts'
+import type { Caller } from './caller.ts'
+import type { AppKeys } from './keys.ts'
+import type { TokenVerifier } from './tokens.ts'
+
+/** The proofs that a request brought; undefined when it brought none. */
+export interface Proofs {
+  readonly apikey: string | undefined
+  /** What follows `Bearer ` in the Authorization header. */
+  readonly bearer: string | undefined
+}
+
+export interface Identity {
+  /** The caller of a request: the bearer's when it is a token, else the key's, else the anonymous one. */
+  authenticate(proofs: Proofs): Promise<Caller>
+  /** The caller that an API key alone stands for. */
+  authenticateKey(apikey: string): Promise<Caller>
+  /** The caller that a token alone proves. */
+  authenticateToken(token: string): Promise<Caller>
+}
+
+const keyCaller = (role: string): Caller => {
+  const claims = { role }
+  return { role, userId: null, claims, claimsText: JSON.stringify(claims), expiresAt: null }
+}
+
+/** Nobody in particular: a request without key or token. Row-level security sees the role `anon`, as with the public key. */
+const ANONYMOUS = keyCaller('anon')
+
+const OPAQUE = /^sb_(publishable|secret)_/
+
+export const createIdentity = (keys: AppKeys, tokens: TokenVerifier): Identity => {
+  const opaque: readonly (readonly [string, Caller])[] = [
+    [keys.publishableKey, keyCaller('anon')],
+    [keys.secretKey, keyCaller('service_role')],
+  ]
+
+  const authenticateKey = async (apikey: string): Promise<Caller> => {
+    if (!OPAQUE.test(apikey)) return tokens.verify(apikey)
+    const found = opaque.find(([key]) => sameSecret(key, apikey))
+    if (found === undefined) throw new AppError('unauthorized', 'Invalid API key', { reason: 'key_invalid' })
+    return found[1]
+  }
+
+  return {
+    authenticateKey,
+    authenticateToken: (token) => authenticateKey(token),
+    async authenticate({ apikey, bearer }) {
+      // The key is checked even when a token decides: a wrong key is a mistake that its owner should hear of.
+      const key = apikey === undefined || apikey === '' ? null : await authenticateKey(apikey)
+      if (bearer === undefined || bearer === '') return key ?? ANONYMOUS
+      return bearer === apikey && key !== null ? key : authenticateKey(bearer)
+    },
+  }
+}
+
+/** Compares in constant time, whatever the lengths. */
+const sameSecret = (left: string, right: string): boolean => {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(left), digest(right))
+}

@@ -1,0 +1,119 @@
+/** Verifies bearer tokens. The algorithm is pinned: a token never chooses how it is checked. */
+import { createHash } from 'node:crypto'
+import { errors, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../kernel/clock.ts'
+import { AppError } from '../kernel/errors.ts'
+import type { JsonObject } from '../kernel/json.ts'
+import type { Caller } from './caller.ts'
+
+/** Why a token was refused; a dialect words it. */
+export type TokenRefusal =
+  | 'token_malformed'
+  | 'token_signature'
+  | 'token_expired'
+  | 'token_not_yet'
+  | 'token_audience'
+  | 'token_claims'
+
+export interface TokenOptions {
+  readonly jwtSecret: string
+  readonly clock: Clock
+  /** Accepted audiences, when a token names any. */
+  readonly audiences?: readonly string[]
+  /** How far clocks may differ, seconds. */
+  readonly leeway?: number
+}
+
+/** A longer token is refused before anything is computed: real ones stay below 8 KiB. */
+const MAX_TOKEN_LENGTH = 16_384
+const CACHED_TOKENS = 10_000
+const ROLE_NAME = /^[^\0]{1,63}$/
+
+const refuse = (reason: TokenRefusal, message: string, cause?: unknown): AppError =>
+  new AppError('unauthorized', message, { reason, cause })
+
+export class TokenVerifier {
+  readonly #secret: Uint8Array
+  readonly #options: TokenOptions
+  // Verified callers by token hash: a chatty client sends the same token thousands of times.
+  readonly #verified = new LRUCache<string, Caller>({ max: CACHED_TOKENS })
+
+  constructor(options: TokenOptions) {
+    this.#options = options
+    this.#secret = new TextEncoder().encode(options.jwtSecret)
+  }
+
+  /** The caller that a token proves. Rejects with AppError `unauthorized` whose reason is a TokenRefusal. */
+  async verify(token: string): Promise<Caller> {
+    if (token.length > MAX_TOKEN_LENGTH) throw refuse('token_malformed', 'The token is too long')
+    const key = createHash('sha256').update(token).digest('base64')
+    const known = this.#verified.get(key)
+    if (known !== undefined) {
+      this.#checkExpiry(known)
+      return known
+    }
+    const caller = toCaller(await this.#claims(token))
+    this.#verified.set(key, caller)
+    return caller
+  }
+
+  async #claims(token: string): Promise<JsonObject> {
+    try {
+      const { payload } = await jwtVerify(token, this.#secret, {
+        algorithms: ['HS256'],
+        currentDate: new Date(this.#options.clock.now()),
+        clockTolerance: this.#options.leeway ?? 0,
+      })
+      // What jose parsed is JSON by definition.
+      const claims = payload as JsonObject
+      this.#checkAudience(claims)
+      return claims
+    } catch (error) {
+      throw refusalOf(error)
+    }
+  }
+
+  #checkExpiry(caller: Caller): void {
+    const now = this.#options.clock.now() / 1000 - (this.#options.leeway ?? 0)
+    if (caller.expiresAt !== null && now >= caller.expiresAt) throw refuse('token_expired', 'The token has expired')
+  }
+
+  #checkAudience(claims: JsonObject): void {
+    const accepted = this.#options.audiences ?? ['authenticated']
+    const { aud } = claims
+    if (aud === undefined || aud === null || aud === '') return
+    const named = Array.isArray(aud) ? aud : [aud]
+    if (!named.some((each) => typeof each === 'string' && accepted.includes(each))) {
+      throw refuse('token_audience', 'The token is meant for another audience')
+    }
+  }
+}
+
+const toCaller = (claims: JsonObject): Caller => {
+  const role = claims.role ?? 'anon'
+  if (typeof role !== 'string' || !ROLE_NAME.test(role))
+    throw refuse('token_claims', 'The role claim is not a role name')
+  const { sub, exp } = claims
+  return {
+    role,
+    userId: typeof sub === 'string' && sub !== '' ? sub : null,
+    claims,
+    claimsText: JSON.stringify(claims),
+    expiresAt: typeof exp === 'number' ? exp : null,
+  }
+}
+
+const refusalOf = (error: unknown): AppError => {
+  if (error instanceof AppError) return error
+  if (error instanceof errors.JWTExpired) return refuse('token_expired', 'The token has expired', error)
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return error.claim === 'nbf'
+      ? refuse('token_not_yet', 'The token is not valid yet', error)
+      : refuse('token_claims', 'The claims of the token are not valid', error)
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JOSEAlgNotAllowed) {
+    return refuse('token_signature', 'The signature of the token is not valid', error)
+  }
+  return refuse('token_malformed', 'The token is malformed', error)
+}

@@ -1,0 +1,92 @@
+/** The command line: names every command and gives each its settings. */
+import { Command } from 'commander'
+import { loadConfig, processTerminal } from './cli/context.ts'
+import { keys } from './cli/keys.ts'
+import { migrateCommand, seedCommand } from './cli/migrate.ts'
+import { sqlCommand } from './cli/sql.ts'
+import { start } from './cli/start.ts'
+import { status } from './cli/status.ts'
+import type { Config, Flags } from './config/config.ts'
+import { START_OPTIONS, type StartFlag, variableOf } from './config/options.ts'
+import { AppError, toError } from './kernel/errors.ts'
+
+const terminal = processTerminal
+
+/** Adds flags to a command; each has a variable of the same name. */
+const withFlags = (command: Command, flags: readonly StartFlag[]): Command => {
+  for (const spec of START_OPTIONS.filter(({ flag }) => flags.includes(flag))) {
+    const fallback = 'fallback' in spec ? ` (default: ${spec.fallback})` : ''
+    const name = 'value' in spec ? `--${spec.flag} <${spec.value}>` : `--${spec.flag}`
+    command.option(name, `${spec.help}${fallback} [${variableOf(spec.flag)}]`)
+  }
+  return command
+}
+
+/** Commander's camel-case option names back to our flags; it turns `--no-x` into `x: false`. */
+const flagsOf = (options: Readonly<Record<string, unknown>>): Flags => {
+  const flags: Partial<Record<StartFlag, string | boolean>> = {}
+  for (const { flag } of START_OPTIONS) {
+    const negated = flag.startsWith('no-')
+    const key = flag.replace(/^no-/, '').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+    const value = options[key]
+    if (negated && value === false) flags[flag] = true
+    else if (!negated && (typeof value === 'string' || value === true)) flags[flag] = value
+  }
+  return flags
+}
+
+const ALL = START_OPTIONS.map(({ flag }) => flag)
+const WHERE = ['data-dir', 'database-url', 'json'] as const
+
+/** An action that gets its settings first and fails with one clear line. */
+const action =
+  <Arguments extends unknown[]>(run: (config: Config, ...rest: Arguments) => Promise<void>) =>
+  async (...all: unknown[]): Promise<void> => {
+    // Commander's convention: positional arguments, then the options, then the command itself.
+    const command = all.at(-1) as Command
+    const positional = all.slice(0, -2) as Arguments
+    await run(await loadConfig(flagsOf(command.opts())), ...positional)
+  }
+
+const program = new Command('teahouse')
+  .description('Teahouse 茶馆: a self-hosted backend for WeChat mini-programs and web pages')
+  .showHelpAfterError()
+
+withFlags(program.command('start'), ALL)
+  .description('run the server')
+  .action(action((config) => start(config, terminal)))
+
+withFlags(program.command('status'), WHERE)
+  .description('say whether a server runs here, and where')
+  .action(action((config) => status(config, terminal)))
+
+withFlags(program.command('keys'), ['data-dir', 'jwt-secret', 'json'])
+  .description('print the keys')
+  .action(action((config) => keys(config, terminal)))
+
+withFlags(program.command('sql').argument('[file]', 'a file; standard input by default'), WHERE)
+  .description('run SQL as the database owner')
+  .option('-c, --command <sql>', 'the SQL itself')
+  .action(async (file: string | undefined, options: Readonly<Record<string, unknown>>) => {
+    const { command } = options
+    const given = { file: file ?? null, command: typeof command === 'string' ? command : null }
+    await sqlCommand(await loadConfig(flagsOf(options)), terminal, given)
+  })
+
+withFlags(program.command('migrate').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
+  .description('apply supabase/migrations')
+  .action(action((config, project: string) => migrateCommand(config, terminal, project)))
+
+withFlags(program.command('seed').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
+  .description('run supabase/seed.sql')
+  .action(action((config, project: string) => seedCommand(config, terminal, project)))
+
+try {
+  await program.parseAsync()
+} catch (thrown) {
+  const error = toError(thrown)
+  terminal.say(`teahouse: ${error.message}`)
+  if (error instanceof AppError && error.hint !== undefined) terminal.say(`\n  ${error.hint}\n`)
+  if (process.env.TEAHOUSE_LOG_LEVEL === 'debug') terminal.say(error.stack ?? '')
+  process.exit(1)
+}
