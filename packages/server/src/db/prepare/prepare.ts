@@ -3,11 +3,11 @@ import type pg from 'pg'
 import { AppError } from '../../kernel/errors.ts'
 import type { Ids } from '../../kernel/ids.ts'
 import { frag, ident, keyword, sql, statement } from '../../sql/sql.ts'
-import { databaseError, type Pool } from '../pool.ts'
+import type { Pool } from '../pool.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import { type DatabaseProfile, readProfile, type Shortcoming } from './profile.ts'
 import { type RequestLogin, requestLogin } from './request-login.ts'
-import { assertRequestRoles, ensureRoles } from './roles.ts'
+import { anotherWasFaster, assertRequestRoles, ensureRoles } from './roles.ts'
 
 export interface PreparedDatabase {
   readonly profile: DatabaseProfile
@@ -102,8 +102,7 @@ const ensureEventTriggers = async (owner: Pool, profile: DatabaseProfile): Promi
         ),
       )
     } catch (error) {
-      // 42710: another node was faster.
-      if (databaseError(error)?.code !== '42710') throw error
+      if (!anotherWasFaster(error)) throw error
     }
   }
   return []

@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import type { Ids } from '../../kernel/ids.ts'
 import { frag, literal, sql, statement } from '../../sql/sql.ts'
-import { Pool, ping } from '../pool.ts'
+import { Pool, ping, type Queryable } from '../pool.ts'
 import type { DatabaseProfile, Shortcoming } from './profile.ts'
 
 export interface RequestLogin {
@@ -25,8 +25,7 @@ export const requestLogin = async (
   const known = await storedPassword(owner)
   if (known !== null && (await canLogIn(connection, known))) return asAuthenticator(connection, known)
   if (profile.createRole) {
-    const password = options.ids.secret(24)
-    await storePassword(owner, password)
+    const password = await renewPassword(owner, known, options.ids.secret(24))
     if (await canLogIn(connection, password)) return asAuthenticator(connection, password)
   }
   return { ...asOwner, shortcomings: [cannotLogIn(profile)] }
@@ -46,21 +45,25 @@ const cannotLogIn = (profile: DatabaseProfile): Shortcoming => ({
   fatal: false,
 })
 
-const storedPassword = async (owner: Pool): Promise<string | null> => {
-  const row = await owner.maybeOne<{ value: string }>(sql('prepare.password')`
+const storedPassword = async (db: Queryable): Promise<string | null> => {
+  const row = await db.maybeOne<{ value: string }>(sql('prepare.password')`
     select value #>> '{}' as value from teahouse.setting where key = 'authenticator_password'`)
   return row?.value ?? null
 }
 
-const storePassword = async (owner: Pool, password: string): Promise<void> => {
-  await owner.transaction(async (tx) => {
+/** Sets a new password unless another node did so meanwhile; answers the one in force. */
+const renewPassword = async (owner: Pool, known: string | null, password: string): Promise<string> =>
+  owner.transaction(async (tx) => {
+    await tx.run(sql('prepare.password_lock')`select pg_advisory_xact_lock(7237101, 2)`)
+    const current = await storedPassword(tx)
+    if (current !== null && current !== known) return current
     await tx.run(statement('prepare.set_password', frag`alter role authenticator password ${literal(password)}`))
     await tx.run(sql('prepare.keep_password')`
       insert into teahouse.setting (key, value)
       values ('authenticator_password', to_jsonb(${password}::text))
       on conflict (key) do update set value = excluded.value, updated_at = now()`)
+    return password
   })
-}
 
 const canLogIn = async (connection: pg.ClientConfig, password: string): Promise<boolean> => {
   const pool = new Pool({

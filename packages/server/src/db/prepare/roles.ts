@@ -56,10 +56,13 @@ const createRole = async (db: Pool, role: string): Promise<void> => {
   try {
     await db.run(statement('prepare.create_role', frag`create role ${ident(role)} ${attributes}`))
   } catch (error) {
-    // 42710, 23505: another node was faster.
-    if (!['42710', '23505'].includes(databaseError(error)?.code ?? '')) throw error
+    if (!anotherWasFaster(error)) throw error
   }
 }
+
+/** Two nodes make the same global object at once: the second one hears that it exists, from a check (42710) or from the index (23505). */
+export const anotherWasFaster = (error: unknown): boolean =>
+  ['42710', '23505'].includes(databaseError(error)?.code ?? '')
 
 const ensureBypassRls = async (db: Pool, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
   const row = await db.maybeOne<{ rolbypassrls: boolean }>(sql('prepare.bypass_rls')`
