@@ -6,6 +6,7 @@ import fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from 'fastify'
 import { AppError, toError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
@@ -67,7 +68,7 @@ export const createHttpServer = (options: HttpOptions): FastifyInstance => {
   const loggerInstance: FastifyBaseLogger = options.log
   const http = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => options.ids.uuid(),
     trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     bodyLimit: options.bodyLimit,
