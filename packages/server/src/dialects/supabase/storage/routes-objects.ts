@@ -1,0 +1,79 @@
+/** Listing, describing and removing objects. */
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { objectNotFound, refusal } from '../../../files/errors.ts'
+import type { FolderQuery } from '../../../files/listing.ts'
+import type { JsonObject } from '../../../kernel/json.ts'
+import { objectBody, oneOf, optionalInteger, optionalText, texts } from './body.ts'
+import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
+import { renderEntry, renderInfo, renderObject } from './render.ts'
+
+const MAX_NAMES = 1000
+const MAX_OFFSET = 2 ** 31 - 1
+
+interface BucketRoute {
+  Params: { bucket: string }
+}
+
+export const objectRoutes =
+  ({ files }: StorageServices) =>
+  async (app: FastifyInstance): Promise<void> => {
+    app.post<BucketRoute>('/object/list/:bucket', async (request) => {
+      const entries = await files.listing.folder(
+        actorOf(request, 'object.list'),
+        request.params.bucket,
+        folderQuery(objectBody(request.body)),
+      )
+      return entries.map(renderEntry)
+    })
+
+    app.delete<BucketRoute>('/object/:bucket', async (request) => {
+      const names = texts({ prefixes: [], ...objectBody(request.body) }, 'prefixes', MAX_NAMES)
+      const removed = await files.objects.remove(actorOf(request, 'object.delete_many'), request.params.bucket, names)
+      return removed.map(renderObject)
+    })
+
+    app.delete<ObjectRoute>('/object/:bucket/*', async (request) => {
+      const { bucketId, name } = addressOf(request)
+      const removed = await files.objects.remove(actorOf(request, 'object.delete'), bucketId, [name])
+      if (removed.length === 0) throw objectNotFound()
+      return { message: 'Successfully deleted' }
+    })
+
+    app.get<ObjectRoute>('/object/info/:bucket/*', async (request, reply) =>
+      withoutStoring(
+        reply,
+        renderInfo(await files.objects.findOpen(actorOf(request, 'object.info_authenticated'), addressOf(request))),
+      ),
+    )
+    app.get<ObjectRoute>('/object/info/authenticated/:bucket/*', async (request, reply) =>
+      withoutStoring(
+        reply,
+        renderInfo(await files.objects.find(actorOf(request, 'object.info_authenticated'), addressOf(request))),
+      ),
+    )
+    app.get<ObjectRoute>('/object/info/public/:bucket/*', async (request) =>
+      renderInfo(await files.objects.findPublic(addressOf(request))),
+    )
+  }
+
+const withoutStoring = <T>(reply: FastifyReply, body: T): T => {
+  reply.header('cache-control', 'no-store')
+  return body
+}
+
+const SORT_COLUMNS = ['name', 'created_at', 'updated_at', 'last_accessed_at'] as const
+const ORDERS = ['asc', 'desc'] as const
+
+const folderQuery = (body: JsonObject): FolderQuery => {
+  const sortBy = Object.hasOwn(body, 'sortBy') ? (body.sortBy ?? {}) : {}
+  if (typeof sortBy !== 'object') throw refusal('invalid_parameter', 'sortBy must be an object')
+  const sort = objectBody(sortBy)
+  return {
+    prefix: optionalText(body, 'prefix') ?? '',
+    search: optionalText(body, 'search') ?? '',
+    limit: optionalInteger(body, 'limit', [1, 10_000]) ?? 100,
+    offset: optionalInteger(body, 'offset', [0, MAX_OFFSET]) ?? 0,
+    sortColumn: oneOf(sort.column, SORT_COLUMNS, 'name'),
+    sortOrder: oneOf(sort.order, ORDERS, 'asc'),
+  }
+}

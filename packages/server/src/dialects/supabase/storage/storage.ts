@@ -1,0 +1,49 @@
+/** Supabase's storage API as a Fastify plugin. Mounted at /storage/v1, behind a hook that puts the caller on the request. */
+import type { FastifyInstance } from 'fastify'
+import { refusal } from '../../../files/errors.ts'
+import { AppError } from '../../../kernel/errors.ts'
+import { parseJson } from '../../../kernel/json.ts'
+import type { StorageServices } from './context.ts'
+import { sendStorageError } from './errors.ts'
+import { bucketRoutes } from './routes-buckets.ts'
+import { downloadRoutes } from './routes-downloads.ts'
+import { objectRoutes } from './routes-objects.ts'
+import { uploadRoutes } from './routes-uploads.ts'
+
+const JSON_LIMIT = 2 ** 20
+
+export const storageDialect =
+  (services: StorageServices) =>
+  async (app: FastifyInstance): Promise<void> => {
+    app.setErrorHandler<Error>((error, request, reply) => sendStorageError(error, request, reply))
+    app.setNotFoundHandler((request, reply) =>
+      sendStorageError(
+        new AppError('not_found', `Route ${request.method}:${request.url.split('?', 1)[0]} not found`),
+        request,
+        reply,
+      ),
+    )
+    await app.register(uploadRoutes(services))
+    await app.register(jsonRoutes(services))
+  }
+
+/** Everything but uploads: small JSON bodies, whatever the content type says, or none at all. */
+const jsonRoutes =
+  (services: StorageServices) =>
+  async (app: FastifyInstance): Promise<void> => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: JSON_LIMIT }, (_request, body, done) => {
+      if (body === '') {
+        done(null, undefined)
+        return
+      }
+      const value = parseJson(String(body))
+      if (value === undefined) done(refusal('invalid_body', 'The body is not valid JSON'))
+      else done(null, value)
+    })
+    app.get('/health', async () => ({ healthy: true }))
+    app.get('/status', async (_request, reply) => reply.send())
+    await app.register(bucketRoutes(services))
+    await app.register(objectRoutes(services))
+    await app.register(downloadRoutes(services))
+  }

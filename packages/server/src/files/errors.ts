@@ -1,0 +1,77 @@
+/** The refusals of the file service, each with a reason that every dialect words in its own way. */
+import { databaseError, isConnectionLoss } from '../db/pool.ts'
+import { AppError, type ErrorCode } from '../kernel/errors.ts'
+
+/** Why the file service refused, and the product-level code that goes with it. */
+const REASONS = {
+  bucket_not_found: 'not_found',
+  object_not_found: 'not_found',
+  bucket_exists: 'conflict',
+  object_exists: 'conflict',
+  bucket_not_empty: 'conflict',
+  invalid_bucket_name: 'bad_request',
+  invalid_key: 'bad_request',
+  invalid_range: 'bad_request',
+  invalid_parameter: 'bad_request',
+  invalid_body: 'bad_request',
+  no_content: 'bad_request',
+  invalid_signature: 'bad_request',
+  signature_expired: 'bad_request',
+  mime_not_allowed: 'unsupported',
+  not_supported: 'unsupported',
+  file_too_large: 'too_large',
+  too_slow: 'timeout',
+  access_denied: 'forbidden',
+  statement_timeout: 'timeout',
+  disk_full: 'unavailable',
+  bytes_lost: 'internal',
+} as const satisfies Record<string, ErrorCode>
+
+export type FilesReason = keyof typeof REASONS
+
+/** Makes the error for `reason`. The message is what the caller reads. */
+export const refusal = (reason: FilesReason, message: string, options: { readonly cause?: unknown } = {}): AppError =>
+  new AppError(REASONS[reason], message, { ...options, reason })
+
+/** The reason of an error that came out of this service; null for any other. */
+export const reasonOf = (error: unknown): FilesReason | null =>
+  error instanceof AppError && error.reason !== undefined && error.reason in REASONS
+    ? // `in` has just checked it.
+      (error.reason as FilesReason)
+    : null
+
+export const bucketNotFound = () => refusal('bucket_not_found', 'Bucket not found')
+export const objectNotFound = () => refusal('object_not_found', 'Object not found')
+export const tooLarge = () => refusal('file_too_large', 'The object exceeded the maximum allowed size')
+
+/** What Postgres refused, in the terms of this service. Anything unexpected stays what it is. */
+export const fromDatabase = (error: unknown): unknown => {
+  const database = databaseError(error)
+  if (database === null || isConnectionLoss(error)) return error
+  const code = database.code ?? ''
+  if (code === '42501') {
+    const message = /row-level security/.test(database.message)
+      ? 'new row violates row-level security policy'
+      : database.message
+    return refusal('access_denied', message, { cause: error })
+  }
+  if (code === '23505') return refusal('object_exists', 'The resource already exists', { cause: error })
+  if (code === '23503') {
+    return refusal('bucket_not_found', 'The related resource does not exist', { cause: error })
+  }
+  if (code === '57014') return refusal('statement_timeout', 'The database took too long', { cause: error })
+  // Class 22 is bad data, P0001 is what a trigger or a policy of the app itself raised.
+  if (code.startsWith('22') || code === 'P0001' || code === '23514' || code === '23502') {
+    return refusal('invalid_parameter', database.message, { cause: error })
+  }
+  return error
+}
+
+/** Runs database work and rethrows its refusals in the terms of this service. */
+export const translated = async <T>(work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (error) {
+    throw fromDatabase(error)
+  }
+}

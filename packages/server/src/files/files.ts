@@ -1,0 +1,59 @@
+/** The file service of one app: buckets, objects and uploads over one blob store. */
+import type { Pool } from '../db/pool.ts'
+import type { Clock } from '../kernel/clock.ts'
+import type { Ids } from '../kernel/ids.ts'
+import type { Service } from '../kernel/service.ts'
+import type { Log } from '../observe/log.ts'
+import type { BlobStore } from './blob-store.ts'
+import { type Buckets, createBuckets } from './buckets.ts'
+import { type Collector, createCollector } from './collector.ts'
+import { createDoor } from './door.ts'
+import { createDownloads, type Downloads } from './downloads.ts'
+import { createListing, type Listing } from './listing.ts'
+import { createObjects, type Objects } from './objects.ts'
+import { createUploads, type Uploads } from './uploads.ts'
+
+export interface FilesOptions {
+  /** Where callers' statements run. */
+  readonly requests: Pool
+  readonly owner: Pool
+  readonly store: BlobStore
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+  /** The most that any bucket takes, bytes. */
+  readonly fileSizeLimit?: number
+}
+
+/** `start` begins collecting unused bytes, `stop` ends it. */
+export interface Files extends Service {
+  readonly buckets: Buckets
+  readonly objects: Objects
+  readonly listing: Listing
+  readonly uploads: Uploads
+  readonly download: Downloads
+  readonly collector: Collector
+  readonly store: BlobStore
+  readonly fileSizeLimit: number
+}
+
+/** Supabase's own default. */
+export const DEFAULT_FILE_SIZE_LIMIT = 50 * 2 ** 20
+
+export const createFiles = (options: FilesOptions): Files => {
+  const { store, clock, ids, log, owner, fileSizeLimit = DEFAULT_FILE_SIZE_LIMIT } = options
+  const door = createDoor(options)
+  const collector = createCollector({ owner, store, clock, log })
+  return {
+    buckets: createBuckets({ door, collector, fileSizeLimit }),
+    objects: createObjects({ door, store, collector, ids }),
+    listing: createListing(door),
+    uploads: createUploads({ door, store, collector, clock, ids, fileSizeLimit }),
+    download: createDownloads(store),
+    collector,
+    store,
+    fileSizeLimit,
+    start: () => collector.start(),
+    stop: () => collector.stop(),
+  }
+}

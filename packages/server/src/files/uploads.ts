@@ -1,0 +1,180 @@
+/**
+ * Receiving an object: permission, then bytes, then the row.
+ *
+ * The permission is rehearsed before the first byte is stored, in a transaction that is undone, so that nobody fills the disk who may not
+ * write. It is decided when the row is committed. The bytes are durable before that, so no row ever names bytes that a crash took.
+ */
+import type { Readable } from 'node:stream'
+import type { Session } from '../db/scope.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { AppError } from '../kernel/errors.ts'
+import type { Ids } from '../kernel/ids.ts'
+import type { JsonObject } from '../kernel/json.ts'
+import type { BlobStore, StoredBlob } from './blob-store.ts'
+import { findBucket } from './buckets.sql.ts'
+import type { Collector } from './collector.ts'
+import { type Door, jsonRows, SYSTEM } from './door.ts'
+import { bucketNotFound, tooLarge } from './errors.ts'
+import { assertAllowed } from './media-types.ts'
+import { metered } from './metered.ts'
+import { parseObjectName } from './names.ts'
+import { holdBlob, insertObject, type ObjectRow, updateObject, upsertObject } from './objects.sql.ts'
+import { type Actor, type Address, type Bucket, type ObjectMetadata, ownerOf, type WriteMode } from './types.ts'
+
+/** What a client says about its file beside the bytes. */
+export interface Description {
+  /** A Cache-Control value. */
+  readonly cacheControl?: string | undefined
+  readonly userMetadata?: JsonObject | null | undefined
+}
+
+export interface Upload extends Address, Description {
+  readonly mode: WriteMode
+  readonly contentType: string
+  /** How many bytes the client announced; null when it did not say. */
+  readonly announced: number | null
+  readonly body: Readable
+  /** What the client says after the bytes, as a form does whose fields follow its file. Awaited once the bytes are in. */
+  readonly afterwards?: () => Promise<Description>
+}
+
+export interface Uploaded extends Address {
+  readonly id: string
+  readonly version: string
+  readonly metadata: ObjectMetadata
+}
+
+export interface Uploads {
+  receive(actor: Actor, upload: Upload): Promise<Uploaded>
+  /** Throws unless this actor might write this object right now. */
+  assertMayWrite(actor: Actor, address: Address, mode: WriteMode): Promise<void>
+  /** Gives bytes that are already in the store their row. Forgets the bytes when that fails. */
+  commit(actor: Actor, row: ObjectRow, mode: WriteMode): Promise<Uploaded>
+}
+
+export interface UploadsOptions {
+  readonly door: Door
+  readonly store: BlobStore
+  readonly collector: Collector
+  readonly clock: Clock
+  readonly ids: Ids
+  /** The most that any bucket takes, bytes. */
+  readonly fileSizeLimit: number
+}
+
+export const createUploads = (options: UploadsOptions): Uploads => {
+  const { door, store, collector, clock, ids, fileSizeLimit } = options
+
+  const commit = async (actor: Actor, row: ObjectRow, mode: WriteMode): Promise<Uploaded> => {
+    try {
+      const id = await door.transaction(actor, async (session) => {
+        await session.run(holdBlob(row.version))
+        // An upload that was held up longer than the collector's grace may have lost its bytes again.
+        if ((await store.sizeOf(row.version)) === null) throw new AppError('unavailable', 'The upload took too long.')
+        return save(session, row, mode)
+      })
+      if (mode !== 'create') collector.kick()
+      return { id, bucketId: row.bucketId, name: row.name, version: row.version, metadata: row.metadata }
+    } catch (error) {
+      // Whether a lost connection committed is unknown here: only the rows can tell.
+      await collector.reclaim([row.version]).catch(() => {})
+      throw error
+    }
+  }
+
+  const rehearse = (actor: Actor, row: ObjectRow, mode: WriteMode) =>
+    door.rehearse(actor, (session) => save(session, row, mode))
+
+  const draft = (actor: Actor, { bucketId, name }: Address, about: Description & { metadata: ObjectMetadata }) => ({
+    id: ids.uuid(),
+    bucketId,
+    name: parseObjectName(name),
+    ownerId: ownerOf(actor),
+    ownerUuid: uuidOrNull(ownerOf(actor)),
+    version: ids.uuid(),
+    metadata: about.metadata,
+    userMetadata: about.userMetadata ?? null,
+  })
+
+  return {
+    commit,
+
+    assertMayWrite: async (actor, address, mode) => {
+      const row = draft(actor, address, { metadata: {} })
+      await requireBucket(door, address.bucketId)
+      await rehearse(actor, row, mode)
+    },
+
+    async receive(actor, upload) {
+      const { contentType: mimetype, announced } = upload
+      const size = announced ?? undefined
+      const row = draft(actor, upload, {
+        ...upload,
+        metadata: { mimetype, ...(size === undefined ? {} : { size, contentLength: size }) },
+      })
+      const bucket = await requireBucket(door, upload.bucketId)
+      assertAllowed(mimetype, bucket.allowedMimeTypes)
+      const limit = limitOf(bucket, fileSizeLimit)
+      if (announced !== null && announced > limit) throw tooLarge()
+      await rehearse(actor, row, upload.mode)
+      const stored = await store.put(row.version, metered(upload.body, limit))
+      const about = await describe(upload, () => collector.reclaim([row.version]))
+      const metadata = metadataOf(stored, mimetype, about.cacheControl, new Date(clock.now()))
+      return commit(actor, { ...row, metadata, userMetadata: about.userMetadata ?? null }, upload.mode)
+    },
+  }
+}
+
+/** The bucket as the service itself sees it: who uploads need not be allowed to see buckets. */
+export const requireBucket = async (door: Door, id: string): Promise<Bucket> => {
+  const [bucket] = await door.rows<Bucket>(SYSTEM, findBucket(id))
+  if (bucket === undefined) throw bucketNotFound()
+  return bucket
+}
+
+/** The most bytes that a file in this bucket may have. */
+export const limitOf = (bucket: Bucket, fileSizeLimit: number): number =>
+  bucket.fileSizeLimit === null ? fileSizeLimit : Math.min(bucket.fileSizeLimit, fileSizeLimit)
+
+/** The description with what came after the bytes. A form that breaks off there is refused, and its bytes go. */
+const describe = async (upload: Upload, forget: () => Promise<unknown>): Promise<Description> => {
+  try {
+    return { cacheControl: upload.cacheControl, userMetadata: upload.userMetadata, ...(await upload.afterwards?.()) }
+  } catch (error) {
+    await forget().catch(() => {})
+    throw error
+  }
+}
+
+const metadataOf = (
+  { size, md5 }: StoredBlob,
+  mimetype: string,
+  cacheControl: string | undefined,
+  now: Date,
+): ObjectMetadata => ({
+  eTag: `"${md5}"`,
+  size,
+  mimetype,
+  cacheControl: cacheControl ?? 'no-cache',
+  lastModified: now.toISOString(),
+  contentLength: size,
+  httpStatusCode: 200,
+})
+
+const save = async (session: Session, row: ObjectRow, mode: WriteMode): Promise<string> => {
+  if (mode === 'create') {
+    await session.run(insertObject(row))
+    return row.id
+  }
+  if (mode === 'replace') {
+    const [updated] = await jsonRows<string>(session, updateObject(row))
+    if (updated !== undefined) return updated
+  }
+  const [id] = await jsonRows<string>(session, upsertObject(row))
+  return id ?? row.id
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+
+/** The text when it is a uuid. */
+export const uuidOrNull = (text: string | null): string | null => (text !== null && UUID.test(text) ? text : null)
