@@ -1,5 +1,5 @@
 /** Where an embedded server listens: a port of 127.0.0.1 that stays the same over restarts, and a short private folder for its Unix socket. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -47,7 +47,10 @@ export function lastPort(layout: Layout): number[] {
 
 /** Keeps the port for the next start. */
 export function rememberPort(layout: Layout, port: number): void {
-  if (lastPort(layout)[0] !== port) writeFileSync(layout.portFile, `${port}\n`)
+  if (lastPort(layout)[0] !== port) {
+    writeFileSync(`${layout.portFile}.new`, `${port}\n`)
+    renameSync(`${layout.portFile}.new`, layout.portFile)
+  }
 }
 
 function isFree(port: number): Promise<boolean> {
@@ -74,8 +77,8 @@ export function makeSocketFolder(mark: string, runner: Runner): string | null {
   return null
 }
 
-/** True when the folder is ours after the call. A stranger who made the name first keeps it, and the next name is tried. */
-function ownFolder(folder: string, runner: Runner): boolean {
+/** Makes the folder empty and ours, false when it cannot be: a stranger who made the name first keeps it. */
+export function ownFolder(folder: string, runner: Runner): boolean {
   const found = lstatSync(folder, { throwIfNoEntry: false })
   if (found !== undefined && !(found.isDirectory() && [process.geteuid?.(), runner.owner.uid].includes(found.uid)))
     return false

@@ -172,7 +172,12 @@ function localeArguments(major: number): readonly (readonly string[])[] {
 /** Leftovers of an initdb that was cut short. */
 function removeDrafts(layout: Layout): void {
   for (const name of readdirSync(layout.dataDir)) {
-    if (name.startsWith('postgres.new-')) rmSync(join(layout.dataDir, name), { recursive: true, force: true })
+    if (!name.startsWith('postgres.new-')) continue
+    try {
+      rmSync(join(layout.dataDir, name), { recursive: true, force: true })
+    } catch {
+      // An initdb that outlived its server may still be writing; it ends by itself, and the next start removes the rest.
+    }
   }
 }
 

@@ -18,7 +18,7 @@ import {
 import { EmbeddedError } from './error.ts'
 import { clearLeftovers } from './leftovers.ts'
 import { lockFolder, lockHolder } from './lock.ts'
-import { chooseRunner, giveTo, ownerOf, type Runner } from './runner.ts'
+import { chooseRunner, giveTo, ownerOf, type Runner, shareWithOwner } from './runner.ts'
 import { type EmbeddedLog, ServerLog } from './server-log.ts'
 import { type Settings, settingsFor } from './settings.ts'
 import { type PostmasterExit, Supervisor } from './supervisor.ts'
@@ -87,6 +87,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     const runner = await prepareRunner(layout, options)
     const secret = await prepareCluster(layout, runner, options)
     const started = await startServer({ layout, runner, options })
+    shareWithOwner(layout.dataDir)
     return describe({ ...started, runner, secret, release: () => lock.release() })
   } catch (error) {
     await lock.release()
@@ -109,6 +110,7 @@ async function prepareRunner(layout: Layout, options: EmbeddedOptions): Promise<
     binaries: locateBinaries({ dir: options.binaries?.dir, spare: `${layout.dataDir}/programs` }),
     dataDir: layout.dataDir,
     dataOwner: found === null ? null : ownerOf(layout.cluster),
+    homeOwner: ownerOf(layout.dataDir),
     runAs: options.runAs ?? 'auto',
     copiesDir: options.copiesDir ?? defaultCopiesDir,
   })
@@ -128,7 +130,7 @@ async function prepareCluster(layout: Layout, runner: Runner, options: EmbeddedO
     await createCluster({ layout, runner, secret, durable: settings.fsync !== false && settings.fsync !== 'off' })
   }
   await clearLeftovers(layout, clusterMark(layout), options.log)
-  if (ownerOf(layout.cluster)?.uid !== runner.owner.uid) giveTo(layout.cluster, runner.owner)
+  if (ownerOf(layout.cluster).uid !== runner.owner.uid) giveTo(layout.cluster, runner.owner)
   configure(layout, runner, settings)
   if (fresh && !isNew) {
     await resetPassword(layout, runner, secret)

@@ -76,9 +76,8 @@ function clusterProcesses(layout: Layout, mark: string): ProcessSeen[] {
   return listProcesses().filter(({ pid, words }) => {
     if (pid === own || !isServer(words)) return false
     const claimed = isMarked(words, mark) || words[0]?.startsWith(`postgres: ${mark}: `) === true
-    const inside = worksIn(pid, layout.cluster)
-    // A title is only a claim; the working folder, where the system shows it, is the proof.
-    return inside === null ? claimed : inside && (claimed || isTitle(words))
+    // A command line is only a claim; the working folder, where the system shows it, is the proof.
+    return claimed && worksIn(pid, layout.cluster) !== false
   })
 }
 

@@ -78,7 +78,8 @@ async function claim(place: string, generation: number): Promise<Server | null> 
   const draft = `new-${randomBytes(6).toString('hex')}.sock`
   const server = await viaShortPath(place, (short) => listen(join(short, draft)))
   try {
-    chmodSync(join(place, draft), 0o600)
+    // The folder is closed to others; its owner must be able to ask even when root holds the lock.
+    chmodSync(join(place, draft), 0o666)
     publish(join(place, draft), join(place, `${generation}.sock`))
   } catch (error) {
     await close(server)

@@ -31,7 +31,10 @@ export interface Runner {
 export interface RunnerRequest {
   readonly binaries: Binaries
   readonly dataDir: string
+  /** Owner of the database's files; null when there are none yet. */
   readonly dataOwner: Owner | null
+  /** Owner of the folder around them. */
+  readonly homeOwner: Owner
   readonly runAs: 'auto' | 'namespace' | 'setuid'
   /** Where root puts a copy of the binaries that the unprivileged user can reach. */
   readonly copiesDir: string
@@ -48,14 +51,17 @@ export async function chooseRunner(request: RunnerRequest): Promise<Runner> {
     const who = `the data folder ${request.dataDir} belongs to user id ${request.dataOwner.uid}, but this process runs as ${uid}`
     throw new EmbeddedError('data_dir_owner', `${who}; start Teahouse as its owner, or change the owner`)
   }
+  const direct = await probe({ mode: 'direct', binaries: request.binaries, owner, wrapper: [] })
+  if (typeof direct === 'string') throw doNotRun(request.binaries, direct)
   // initdb asks for the name of its user. One without a name (`docker run --user 12345`) borrows a name in a namespace.
-  const borrow = process.platform === 'linux' && !hasName()
-  const candidate: Candidate = borrow
-    ? { mode: 'namespace', binaries: request.binaries, owner, wrapper: namespaceWrapper() }
-    : { mode: 'direct', binaries: request.binaries, owner, wrapper: [] }
-  const tried = await probe(candidate)
-  if (typeof tried === 'string') throw doNotRun(request.binaries, tried)
-  return tried
+  if (request.dataOwner !== null || hasName()) return direct
+  const borrowed = await probe({ ...direct, mode: 'namespace', wrapper: namespaceWrapper() })
+  if (typeof borrowed !== 'string') return borrowed
+  const what = `user id ${uid} has no name in /etc/passwd, which a new database needs, and a user namespace is not allowed here`
+  throw new EmbeddedError(
+    'no_unprivileged_user',
+    `${what} (${borrowed}); start Teahouse as a named user the first time`,
+  )
 }
 
 async function rootRunner(request: RunnerRequest): Promise<Runner> {
@@ -65,7 +71,7 @@ async function rootRunner(request: RunnerRequest): Promise<Runner> {
     owner: { uid: 0, gid: 0 },
     wrapper: namespaceWrapper(),
   }
-  const foreign = request.dataOwner !== null && request.dataOwner.uid !== 0 ? request.dataOwner : null
+  const foreign = foreignOwner(request)
   const user = foreign ?? unprivilegedUser()
   const setuid: Candidate = { mode: 'setuid', binaries: request.binaries, owner: user, wrapper: [] }
   // Data keeps its owner over restarts where it can: whoever owns it decides which way is tried first.
@@ -85,6 +91,14 @@ async function rootRunner(request: RunnerRequest): Promise<Runner> {
     'no_unprivileged_user',
     `PostgreSQL must not run as root and could neither start in ${ways}; start Teahouse as an ordinary user`,
   )
+}
+
+/** Whose database root is starting when it is not root's: one that exists, or a new one in a folder of a user with a name. */
+function foreignOwner(request: RunnerRequest): Owner | null {
+  const owner = request.dataOwner ?? request.homeOwner
+  if (owner.uid === 0) return null
+  if (request.dataOwner !== null) return owner
+  return passwordEntries().some((user) => user.uid === owner.uid) ? owner : null
 }
 
 async function probeOrCopy(candidate: Candidate, request: RunnerRequest): Promise<Runner | string> {
@@ -118,10 +132,19 @@ export function openData(folder: string): { readonly path: string; readonly hand
   return { path: '/proc/self/fd/3', handle, close: () => closeSync(handle) }
 }
 
-/** Owner of a folder; null when there is none. */
-export function ownerOf(folder: string): Owner | null {
-  const found = statSync(folder, { throwIfNoEntry: false })
-  return found === undefined ? null : { uid: found.uid, gid: found.gid }
+/** Owner of a folder. */
+export function ownerOf(folder: string): Owner {
+  const { uid, gid } = statSync(folder)
+  return { uid, gid }
+}
+
+/** When root serves another user's folder, that user's own start must find files of the database's keeping that it may use. */
+export function shareWithOwner(folder: string): void {
+  const owner = ownerOf(folder)
+  if (process.geteuid?.() !== 0 || owner.uid === 0) return
+  for (const name of readdirSync(folder)) {
+    if (/^(lock$|programs$|postgres\.)/.test(name)) giveTo(join(folder, name), owner)
+  }
 }
 
 /** Gives a tree to its new owner, the top folder last: an interrupted change is seen and done again. */

@@ -68,8 +68,8 @@ export class ServerLog {
     this.#append(`${line}\n`)
     const words = line.replace(/^[\d-]+ [\d:.]+ \w+ /, '')
     if (/\bPANIC: /.test(line)) this.#log.error(`postgres: ${words}`)
-    else if (/\b(FATAL|WARNING): /.test(line) && !usual.test(line)) this.#log.warn(`postgres: ${words}`)
-    else if (/\bLOG: /.test(line) && telling.test(line)) this.#log.warn(`postgres: ${words}`)
+    else if (/\bFATAL: /.test(line) && !usual.test(line)) this.#log.warn(`postgres: ${words}`)
+    else if (/\b(LOG|WARNING): /.test(line) && telling.test(line)) this.#log.warn(`postgres: ${words}`)
   }
 
   #append(text: string): void {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ownFolder } from './address.ts'
 import type { Layout } from './cluster.ts'
 import { EmbeddedError, messageOf } from './error.ts'
 import { clearLeftovers, killOrphanedSessions, saysReady } from './leftovers.ts'
@@ -31,7 +32,8 @@ const backOffMs = [0, 100, 250, 500, 1000, 2000, 5000, 10_000] as const
 // A server that was up this long has earned a fresh row of quick restarts.
 const settledMs = 60_000
 const fastStopMs = 10_000
-const immediateStopMs = 5000
+// PostgreSQL itself kills what does not follow an immediate shutdown after 5 s.
+const immediateStopMs = 7000
 
 /** The life of one cluster's postmaster. */
 export class Supervisor {
@@ -104,8 +106,10 @@ export class Supervisor {
 
   /** Starts one postmaster; resolves, once it is ready, to a promise of its end. */
   async #launch(): Promise<{ readonly exit: Promise<PostmasterExit> }> {
-    const { layout, mark, log, serverLog } = this.#plan
+    const { layout, mark, log, serverLog, socketDir, runner } = this.#plan
     await clearLeftovers(layout, mark, log)
+    if (this.#stopping.signal.aborted) throw this.#startFailure()
+    if (socketDir !== null) ownFolder(socketDir, runner)
     serverLog.forget()
     const child = this.#spawn()
     this.#child = child
@@ -219,11 +223,19 @@ export class Supervisor {
   }
 }
 
+const lastWordsMs = 300
+
+/** The end of a child, after its last words where they come soon: a session that survives its postmaster may hold the log's pipe open. */
 function endOf(child: ChildProcess): Promise<PostmasterExit> {
   return new Promise((resolve) => {
     child.once('error', () => resolve({ code: null, signal: null }))
-    // `close` comes after the last line of the log, but a surviving session may hold the pipe open: the exit counts.
-    child.once('exit', (code, signal) => setImmediate(() => resolve({ code, signal })))
+    child.once('exit', (code, signal) => {
+      const timer = setTimeout(() => resolve({ code, signal }), lastWordsMs)
+      child.once('close', () => {
+        clearTimeout(timer)
+        resolve({ code, signal })
+      })
+    })
   })
 }
 
@@ -233,6 +245,6 @@ function hasEnded(child: ChildProcess): boolean {
 
 async function endsWithin(child: ChildProcess, ms: number): Promise<boolean> {
   if (hasEnded(child)) return true
-  await Promise.race([once(child, 'exit'), delay(ms)])
+  await once(child, 'exit', { signal: AbortSignal.timeout(ms) }).catch(() => undefined)
   return hasEnded(child)
 }

@@ -6,7 +6,8 @@ import { unrefStream } from './process.ts'
  * Waits for a word on its input. When the input ends without one, its writer has died: fast shutdown, and an immediate one if that takes long.
  * Each signal goes out only while the pid is still this cluster's postmaster.
  */
-const script = `read -r word && exit 0
+const script = `trap '' INT TERM HUP
+read -r word && exit 0
 mine() { { tr '\\000' ' ' <"/proc/$1/cmdline" || ps -ww -o command= -p "$1"; } 2>/dev/null | grep -q "cluster_name=$2"; }
 mine "$1" "$2" && kill -INT "$1"
 n=0
