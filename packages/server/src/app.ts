@@ -1,15 +1,26 @@
 /** The composition root of one app. It reads as the table of contents: what exists, and what is built from what. */
+import { createHmac } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
 import type { Config } from './config/config.ts'
 import { ensureDataDir, loadJwtSecret } from './config/secrets.ts'
 import type { StartReport } from './config/start-report.ts'
+import { CatalogService } from './db/catalog/service.ts'
 import { type Database, openDatabase } from './db/open.ts'
-import { createHttpServer } from './http/server.ts'
-import { createIdentity } from './identity/identity.ts'
-import { deriveKeys } from './identity/keys.ts'
+import { sendStorageError } from './dialects/supabase/storage/errors.ts'
+import { storageDialect } from './dialects/supabase/storage/storage.ts'
+import { createFiles, type Files } from './files/files.ts'
+import { createUrlSigner } from './files/signing.ts'
+import { createDiskStore } from './files/stores/disk.ts'
+import { authenticated, supabaseProofs } from './http/caller.ts'
+import { createHttpServer, type DialectErrors } from './http/server.ts'
+import { createIdentity, type Identity } from './identity/identity.ts'
+import { type AppKeys, deriveKeys } from './identity/keys.ts'
 import { TokenVerifier } from './identity/tokens.ts'
 import type { Clock } from './kernel/clock.ts'
 import type { Ids } from './kernel/ids.ts'
+import type { Service } from './kernel/service.ts'
 import type { RootLog } from './observe/log.ts'
 
 /** What an app takes from outside besides its settings. */
@@ -27,44 +38,113 @@ export interface App {
   stop(): Promise<void>
 }
 
+/** Everything below the dialects. */
+interface Services {
+  readonly config: Config
+  readonly keys: AppKeys
+  readonly identity: Identity
+  readonly database: Database
+  readonly catalog: CatalogService
+  readonly files: Files
+}
+
 /** Starts everything and resolves once requests are served. Throws AppError with one line that says what to do. */
 export const startApp = async (config: Config, world: World): Promise<App> => {
-  const { log, clock, ids } = world
   await ensureDataDir(config.dataDir)
-  const keys = await deriveKeys(config.jwtSecret ?? (await loadJwtSecret(config.dataDir, ids)))
-  const database = await openDatabase({
-    url: config.databaseUrl,
-    dataDir: config.dataDir,
-    prepare: config.prepare,
-    log,
+  const keys = await deriveKeys(config.jwtSecret ?? (await loadJwtSecret(config.dataDir, world.ids)))
+  const database = await openDatabase({ ...config, url: config.databaseUrl, ...world })
+  const running: Service[] = []
+  const stop = () => stopAll(running, database)
+  try {
+    const services = createServices({ config, keys, database }, world)
+    for (const service of [services.catalog, services.files]) {
+      running.push(service)
+      await service.start()
+    }
+    const http = await createHttp(services, world)
+    running.push({ start: async () => {}, stop: () => http.close() })
+    await http.listen({ host: config.host, port: config.port })
+    const url = urlOf(config.host, http.server.address() as AddressInfo)
+    return { database, report: reportOf(url, database, keys), stop: once(stop) }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+const createServices = (
+  { config, keys, database }: Pick<Services, 'config' | 'keys' | 'database'>,
+  { log, clock, ids }: World,
+): Services => {
+  const { owner, requests, connection } = database
+  const catalog = new CatalogService({
+    pool: owner,
+    connection,
+    clock,
+    onError: (error) => log.warn({ error: error.message }, 'the schema could not be read; trying again'),
+  })
+  const files = createFiles({
+    requests,
+    owner,
+    store: createDiskStore({ folder: join(config.dataDir, 'files') }),
+    clock,
     ids,
+    log,
+    fileSizeLimit: config.storage.fileSizeLimit,
   })
   const identity = createIdentity(keys, new TokenVerifier({ jwtSecret: keys.jwtSecret, clock }))
-  void identity
+  return { config, keys, identity, database, catalog, files }
+}
+
+/** What each dialect says when a request fails before one of its routes was found. */
+const DIALECT_ERRORS: readonly DialectErrors[] = [{ prefix: '/storage/v1', send: sendStorageError }]
+
+/** Bytes of an ordinary request body. */
+const BODY_LIMIT = 10 * 1024 * 1024
+
+const createHttp = async (services: Services, world: World): Promise<FastifyInstance> => {
+  const { config, identity, keys, files } = services
+  const { log, clock, ids } = world
   const http = createHttpServer({
     log,
     ids,
     trustedProxies: config.trustedProxies,
-    bodyLimit: 10 * 1024 * 1024,
-    dialects: [],
+    bodyLimit: BODY_LIMIT,
+    dialects: DIALECT_ERRORS,
   })
-  await http.listen({ host: config.host, port: config.port })
-  const url = urlOf(config.host, http.server.address() as AddressInfo)
-  return {
-    database,
-    report: {
-      url,
-      consoleUrl: null,
-      databaseUrl: database.url,
-      ...keys,
-      wechatSandboxUrl: null,
-      appId: null,
-      serverSecret: null,
-    },
-    stop: async () => {
-      await http.close()
-      await database.stop()
-    },
+  const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
+  await http.register(async (supabase) => {
+    supabase.addHook('onRequest', authenticated(identity, supabaseProofs))
+    await supabase.register(storageDialect({ files, signer, clock }), { prefix: '/storage/v1' })
+  })
+  return http
+}
+
+/** A secret for one purpose, so that nothing signed for it passes elsewhere. */
+const derivedSecret = (jwtSecret: string, purpose: string): string =>
+  createHmac('sha256', jwtSecret).update(purpose).digest('base64url')
+
+const reportOf = (url: string, database: Database, keys: AppKeys): StartReport => ({
+  url,
+  consoleUrl: null,
+  databaseUrl: database.url,
+  ...keys,
+  wechatSandboxUrl: null,
+  appId: null,
+  serverSecret: null,
+})
+
+/** In reverse order of starting: what is asked from outside first, the database last. */
+const stopAll = async (running: Service[], database: Database): Promise<void> => {
+  for (const service of running.splice(0).reverse()) await service.stop()
+  await database.stop()
+}
+
+const once = (work: () => Promise<void>): (() => Promise<void>) => {
+  let done: Promise<void> | null = null
+  return () => {
+    done ??= work()
+    return done
   }
 }
 
