@@ -39,6 +39,7 @@ export interface Wire {
   execute(message: Record<string, never>): void
   close(message: { type: 'S'; name: string }): void
   sync(): void
+  sendCopyFail(message: string): void
 }
 
 interface Result {
@@ -55,7 +56,7 @@ export class Batch {
   readonly done: Promise<readonly RawResult[]>
   readonly #statements: readonly BatchStatement[]
   readonly #cache: StatementCache
-  #parsed = false
+  readonly #parsed: BatchStatement[] = []
   readonly #results: Result[] = []
   #current: Result = { command: '', rowCount: 0, fields: [], rows: [] }
   #resolve: (results: readonly RawResult[]) => void = () => {}
@@ -93,7 +94,7 @@ export class Batch {
     const plan = this.#cache.plan(statement.planKey, statement.text)
     if (plan.parse) {
       wire.parse({ name: plan.name, text: statement.text })
-      if (plan.name !== '') this.#parsed = true
+      if (plan.name !== '') this.#parsed.push(statement)
     }
     wire.bind({ statement: plan.name, values })
     if (statement.describe) wire.describe({ type: 'P', name: '' })
@@ -124,12 +125,16 @@ export class Batch {
   }
 
   handlePortalSuspended(): void {}
-  handleCopyInResponse(): void {}
+  /** `copy … from stdin` waits for data, and ignores the Sync that was sent already: refused, it would wait for ever. */
+  handleCopyInResponse(wire: Wire): void {
+    wire.sendCopyFail('there is nothing to copy from in a batch')
+    wire.sync()
+  }
   handleCopyData(): void {}
 
   handleError(error: unknown): void {
-    // Whether the failed batch got as far as each Parse is unknown here, so a batch that prepared anything starts anew.
-    if (this.#parsed) this.#cache.forgetAll()
+    // Whether the failed batch got as far as each Parse is unknown here, so what it prepared is prepared anew.
+    for (const { planKey, text } of this.#parsed) this.#cache.forget(planKey, text)
     this.#reject(error)
   }
 

@@ -42,6 +42,8 @@ export class Pool implements Queryable {
   readonly #pool: pg.Pool
   readonly #prepare: boolean
   readonly #serviceRole: string
+  readonly #clients = new Set<pg.PoolClient>()
+  #ended: Promise<void> | null = null
 
   constructor(options: PoolOptions) {
     this.#serviceRole = options.serviceRole ?? 'service_role'
@@ -54,23 +56,22 @@ export class Pool implements Queryable {
       connectionTimeoutMillis: 10_000,
       idleTimeoutMillis: 60_000,
       allowExitOnIdle: true,
+      // Without it, a server that vanished without a word is only missed after hours.
+      keepAlive: true,
     })
     this.#pool.on('error', (error) => options.onIdleError?.(error))
+    this.#pool.on('connect', (client) => {
+      this.#clients.add(client)
+      // The pool listens to idle connections only. One that breaks while it works emits an error too, and an error that nobody
+      // listens to ends the process; whoever waits for the connection's answer is told by the answer.
+      client.on('error', () => {})
+    })
+    this.#pool.on('remove', (client) => this.#clients.delete(client))
   }
 
   /** Runs statements under one Sync: one round trip, one implicit transaction, all or nothing. Retries once when a cached plan went stale. */
   async batch(statements: readonly BatchStatement[]): Promise<readonly RawResult[]> {
-    return this.#withClient(async (client) => {
-      client.statements ??= new StatementCache({ enabled: this.#prepare })
-      const cache = client.statements
-      try {
-        return await submit(client, new Batch(statements, cache))
-      } catch (error) {
-        if (!isStalePlan(error)) throw error
-        cache.forgetAll()
-        return await submit(client, new Batch(statements, cache))
-      }
-    })
+    return this.#withFreshPlans((client, cache) => submit(client, new Batch(statements, cache)))
   }
 
   /** Like `batch`, between an explicit `begin …` and `commit` or `rollback` of our own wording: for isolation levels and dry runs. */
@@ -79,11 +80,10 @@ export class Pool implements Queryable {
     statements: readonly BatchStatement[],
     end: 'commit' | 'rollback',
   ): Promise<readonly RawResult[]> {
-    return this.#withClient(async (client) => {
-      client.statements ??= new StatementCache({ enabled: this.#prepare })
+    return this.#withFreshPlans(async (client, cache) => {
       await client.query(begin)
       try {
-        const results = await submit(client, new Batch(statements, client.statements))
+        const results = await submit(client, new Batch(statements, cache))
         await client.query(end)
         return results
       } catch (error) {
@@ -105,28 +105,39 @@ export class Pool implements Queryable {
     return this.#withClient((client) => run(client, query))
   }
 
-  /** Runs `work` in one transaction; it commits when `work` resolves and rolls back when it rejects. */
-  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` in one transaction; it commits when `work` resolves and rolls back when it rejects. `discard` closes the connection
+   * afterwards: for scripts of other people, which change settings of the session and leave them changed.
+   */
+  async transaction<T>(
+    work: (tx: Transaction) => Promise<T>,
+    options: { readonly discard?: boolean } = {},
+  ): Promise<T> {
     return this.#withClient(async (client) => {
       await client.query('begin')
       try {
         const result = await work(transactionOn(client, this.#prepare))
-        await client.query('commit')
+        const { command } = await client.query('commit')
+        // Postgres answers a commit after an error with a rollback, and no error: `work` swallowed one.
+        if (command === 'ROLLBACK') throw new AppError('internal', 'The transaction had failed and was rolled back.')
         return result
       } catch (error) {
         // The connection may be what failed; then the rollback fails too, and the first error is the one to tell.
         await client.query('rollback').catch(() => {})
         throw error
       }
-    })
+    }, options.discard)
   }
 
-  /** Runs SQL of the operator's own: several statements in one text, no parameters. Answers the result of each. */
+  /**
+   * Runs SQL of the operator's own: several statements in one text, no parameters. Answers the result of each. The connection is closed
+   * afterwards: a script may leave a search path, a role or an open transaction behind.
+   */
   async script(text: string): Promise<readonly pg.QueryArrayResult[]> {
     return this.#withClient(async (client) => {
       const results = await client.query({ text, rowMode: 'array' })
       return Array.isArray(results) ? results : [results]
-    })
+    }, true)
   }
 
   /** The Postgres role that serves a caller's role here. */
@@ -139,11 +150,35 @@ export class Pool implements Queryable {
     return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#pool.waitingCount }
   }
 
-  async end(): Promise<void> {
-    await this.#pool.end()
+  /** Closes every connection. Work under way may finish for `within` milliseconds, then it is cut off. Safe to call twice. */
+  async end(within = 5_000): Promise<void> {
+    this.#ended ??= this.#end(within)
+    await this.#ended
   }
 
-  async #withClient<T>(work: (client: PooledClient) => Promise<T>): Promise<T> {
+  async #end(within: number): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const client of this.#clients) void client.end()
+    }, within)
+    await this.#pool.end().finally(() => clearTimeout(cut))
+  }
+
+  /** Retries once when a plan that was prepared earlier is gone or stale: nothing of the first attempt remains then. */
+  async #withFreshPlans<T>(work: (client: pg.PoolClient, cache: StatementCache) => Promise<T>): Promise<T> {
+    return this.#withClient(async (client) => {
+      client.statements ??= new StatementCache({ enabled: this.#prepare })
+      const cache = client.statements
+      try {
+        return await work(client, cache)
+      } catch (error) {
+        if (!isStalePlan(error)) throw error
+        cache.forgetAll()
+        return await work(client, cache)
+      }
+    })
+  }
+
+  async #withClient<T>(work: (client: PooledClient) => Promise<T>, discard = false): Promise<T> {
     let client: PooledClient
     try {
       client = await this.#pool.connect()
@@ -158,7 +193,7 @@ export class Pool implements Queryable {
       throw isConnectionLoss(error) ? unavailable(error) : error
     } finally {
       // A connection whose state is unknown must not serve another request.
-      client.release(failure !== null && isConnectionLoss(failure))
+      client.release(discard || (failure !== null && isConnectionLoss(failure)))
     }
   }
 }
@@ -220,13 +255,16 @@ export const isConnectionLoss = (error: unknown): boolean => {
     const code = database.code ?? ''
     return CONNECTION_CODES.has(code) || (code.startsWith('08') && code !== '08P01')
   }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const message = error instanceof Error ? error.message : ''
-  return (
-    /^E(CONN|PIPE|NOENT|HOST|TIMEDOUT)/.test(code) ||
-    /Connection terminated|connection timeout|not queryable|timeout exceeded when trying to connect/i.test(message)
-  )
+  if (!(error instanceof Error)) return false
+  // A missing Unix socket is a missing server; any other missing file is not.
+  if ('code' in error && error.code === 'ENOENT') return 'syscall' in error && error.syscall === 'connect'
+  const code = 'code' in error ? String(error.code) : ''
+  return SOCKET_CODES.test(code) || SOCKET_MESSAGES.test(error.message)
 }
+
+const SOCKET_CODES = /^(E(CONN|PIPE|HOST|NET|TIMEDOUT)|EAI_|ENOTFOUND$)/
+const SOCKET_MESSAGES =
+  /Connection terminated|connection timeout|not queryable|timeout exceeded when trying to connect|Client was closed/i
 
 const unavailable = (cause: unknown): AppError =>
   cause instanceof AppError

@@ -1,4 +1,6 @@
 /** Who a request runs as: role, claims and request settings, set inside the request's own batch and gone with it. */
+import { AppError } from '../kernel/errors.ts'
+import { quoteIdent } from '../sql/quote.ts'
 import { type Fragment, frag, join, type Statement, statement } from '../sql/sql.ts'
 import type { BatchStatement, RawResult } from './batch.ts'
 import type { Pool, Transaction } from './pool.ts'
@@ -30,6 +32,8 @@ export interface RunOptions {
 
 /** The statement that puts `scope` into force until the end of the transaction. */
 export const scopeStatement = (scope: Scope): Statement => {
+  // For Postgres, `none` is no role but the way back to the login role, which may do more than any request.
+  if (scope.role === 'none') throw new AppError('forbidden', 'There is no role of this name.')
   const settings: (readonly [string, string])[] = [
     ['search_path', scope.searchPath],
     ['request.jwt.claims', scope.claims],
@@ -77,7 +81,8 @@ export const runAs = async (
 /** A transaction that runs as `scope` from its first statement to its last. For work that must look at one answer before the next question. */
 export const transactionAs = async <T>(pool: Pool, scope: Scope, work: (session: Session) => Promise<T>): Promise<T> =>
   pool.transaction(async (tx) => {
-    await tx.batch([{ ...scopeStatement(onPool(pool, scope)), planKey: '' }])
+    // Not through the statement cache: a plan that went stale here could not be retried without running `work` twice.
+    await tx.run(scopeStatement(onPool(pool, scope)))
     return work(sessionOn(tx))
   })
 
@@ -95,8 +100,7 @@ const sessionOn = (tx: Transaction): Session => ({
 })
 
 /** Quotes schema names for `search_path`. */
-export const searchPathOf = (schemas: readonly string[]): string =>
-  schemas.map((schema) => `"${schema.replaceAll('"', '""')}"`).join(', ')
+export const searchPathOf = (schemas: readonly string[]): string => schemas.map(quoteIdent).join(', ')
 
 /** One typed query as `scope`, in one round trip. Values arrive as text or null, keyed by column name. */
 export const rowsAs = async (

@@ -26,7 +26,7 @@ export class StatementCache {
   /** How to run this text now. `planKey` keeps apart plans of one text that must not be shared. */
   plan(planKey: string, text: string): Plan {
     if (!this.#enabled) return { name: '', parse: true }
-    const key = `${planKey}\n${text}`
+    const key = keyOf(planKey, text)
     const known = this.#prepared.get(key)
     if (known !== undefined) return { name: known, parse: false }
     if (!this.#seen.get(key)) {
@@ -46,8 +46,16 @@ export class StatementCache {
     return evicted
   }
 
-  /** After a failed batch, or when Postgres says that a plan is gone or stale: everything is prepared afresh when needed. */
+  /** After a batch that failed: nobody knows whether the server holds this plan. */
+  forget(planKey: string, text: string): void {
+    this.#prepared.delete(keyOf(planKey, text))
+  }
+
+  /** When Postgres says that a plan is gone or stale: everything is prepared afresh when needed. */
   forgetAll(): void {
     this.#prepared.clear()
   }
 }
+
+// The length keeps apart what a separator could not: keys and texts may hold any character.
+const keyOf = (planKey: string, text: string): string => `${planKey.length}:${planKey}${text}`
