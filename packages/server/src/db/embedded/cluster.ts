@@ -1,8 +1,10 @@
 /** The files of an embedded cluster: layout of the data folder, initdb, the superuser's secret, configuration. Starting it is supervisor.ts. */
 import { createHash, randomBytes } from 'node:crypto'
 import {
+  accessSync,
   appendFileSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -17,7 +19,7 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ServerVersion } from './binaries.ts'
-import { EmbeddedError, messageOf, systemCode } from './error.ts'
+import { belongsToAnother, EmbeddedError, messageOf, systemCode } from './error.ts'
 import { type Ended, reasonOf, runToEnd } from './process.ts'
 import { giveTo, launch, openData, type Runner } from './runner.ts'
 import { renderSettings, type Settings } from './settings.ts'
@@ -47,12 +49,12 @@ export function layoutOf(dataDir: string): Layout {
 export function makeDataDir(layout: Layout): void {
   try {
     mkdirSync(layout.dataDir, { recursive: true, mode: 0o700 })
+    accessSync(layout.dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new EmbeddedError(
-      'data_dir_unusable',
-      `the data folder ${layout.dataDir} cannot be made: ${messageOf(error)}`,
-      error,
-    )
+    const owner = existsSync(layout.dataDir) ? statSync(layout.dataDir).uid : process.geteuid?.()
+    if (owner !== undefined && owner !== process.geteuid?.()) throw belongsToAnother(layout.dataDir, owner)
+    const what = `the data folder ${layout.dataDir} cannot be used: ${messageOf(error)}`
+    throw new EmbeddedError('data_dir_unusable', what, error)
   }
 }
 

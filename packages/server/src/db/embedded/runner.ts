@@ -7,7 +7,7 @@ import { closeSync, lchownSync, lstatSync, openSync, readdirSync, readFileSync, 
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Binaries, copyBinaries, doNotRun, isSelfContained, parseVersion, type ServerVersion } from './binaries.ts'
-import { EmbeddedError } from './error.ts'
+import { belongsToAnother, EmbeddedError } from './error.ts'
 import { type Launch, reasonOf, runToEnd } from './process.ts'
 
 /** Owner of files as the kernel sees it from outside any namespace. */
@@ -48,8 +48,7 @@ export async function chooseRunner(request: RunnerRequest): Promise<Runner> {
   if (uid === 0) return rootRunner(request)
   const owner = { uid, gid: process.getegid?.() ?? -1 }
   if (request.dataOwner !== null && request.dataOwner.uid !== uid) {
-    const who = `the data folder ${request.dataDir} belongs to user id ${request.dataOwner.uid}, but this process runs as ${uid}`
-    throw new EmbeddedError('data_dir_owner', `${who}; start Teahouse as its owner, or change the owner`)
+    throw belongsToAnother(request.dataDir, request.dataOwner.uid)
   }
   const direct = await probe({ mode: 'direct', binaries: request.binaries, owner, wrapper: [] })
   if (typeof direct === 'string') throw doNotRun(request.binaries, direct)

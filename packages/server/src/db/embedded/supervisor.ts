@@ -1,12 +1,12 @@
 /** Keeps one postmaster alive: starts it, sees when it is ready, starts it again when it dies, stops it, and never lets it outlive this process. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ownFolder } from './address.ts'
 import type { Layout } from './cluster.ts'
 import { EmbeddedError, messageOf } from './error.ts'
 import { clearLeftovers, killOrphanedSessions, saysReady } from './leftovers.ts'
-import { unrefStream } from './process.ts'
+import { trySpawn, unrefStream } from './process.ts'
 import { launch, openData, type Runner } from './runner.ts'
 import type { EmbeddedLog, ServerLog } from './server-log.ts'
 import { startWatchdog } from './watchdog.ts'
@@ -130,11 +130,9 @@ export class Supervisor {
     try {
       const command = launch(runner, 'postgres', this.#arguments(data.path))
       // Its own session: Ctrl-C in the terminal is for the server, which then stops its database in order.
-      const child = spawn(command.file, command.args, {
-        ...command.options,
-        detached: true,
-        stdio: ['ignore', 'ignore', 'pipe', data.handle ?? 'ignore'],
-      })
+      const child = trySpawn(command, ['ignore', 'ignore', 'pipe', data.handle ?? 'ignore'], { detached: true })
+      if (child instanceof Error)
+        throw new EmbeddedError('start_failed', `PostgreSQL did not start: ${child.message}`, child)
       child.stderr?.setEncoding('utf8').on('data', (text: string) => serverLog.write(text))
       unrefStream(child.stderr)
       return child
