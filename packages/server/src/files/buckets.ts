@@ -16,8 +16,8 @@ import { bucketNotFound, reasonOf, refusal, tooLarge } from './errors.ts'
 import { parseBucketName } from './names.ts'
 import { deleteSomeObjects } from './objects.sql.ts'
 import { storable } from './objects.ts'
-import { type Actor, type Bucket, ownerOf } from './types.ts'
-import { uuidOrNull } from './uploads.ts'
+import type { Actor, Bucket } from './types.ts'
+import { ownerColumns } from './uploads.ts'
 
 export interface BucketDraft extends BucketChanges {
   readonly id: string
@@ -60,13 +60,10 @@ export const createBuckets = ({ door, collector, fileSizeLimit }: BucketsOptions
     async create(actor, draft) {
       assertLimit(draft)
       const name = parseBucketName(draft.id)
-      const owner = ownerOf(actor)
       const { public: isPublic = false, fileSizeLimit: limit = null, allowedMimeTypes = null } = draft
       const row = { id: name, name, public: isPublic, fileSizeLimit: limit, allowedMimeTypes }
       await bucketWords(() =>
-        door.transaction(actor, (session) =>
-          session.run(insertBucket({ ...row, ownerId: owner, ownerUuid: uuidOrNull(owner) })),
-        ),
+        door.transaction(actor, (session) => session.run(insertBucket({ ...row, ...ownerColumns(actor) }))),
       )
     },
 

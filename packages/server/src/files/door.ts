@@ -2,7 +2,7 @@
 import type { Pool } from '../db/pool.ts'
 import { runAs, type Scope, type Session, searchPathOf, transactionAs } from '../db/scope.ts'
 import type { Statement } from '../sql/sql.ts'
-import { translated } from './errors.ts'
+import { translated } from './database-errors.ts'
 import type { Actor } from './types.ts'
 
 export interface DoorOptions {

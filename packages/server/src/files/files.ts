@@ -44,11 +44,12 @@ export const createFiles = (options: FilesOptions): Files => {
   const { store, clock, ids, log, owner, fileSizeLimit = DEFAULT_FILE_SIZE_LIMIT } = options
   const door = createDoor(options)
   const collector = createCollector({ owner, store, clock, log })
+  const uploads = createUploads({ door, store, collector, clock, ids, fileSizeLimit })
   return {
     buckets: createBuckets({ door, collector, fileSizeLimit }),
-    objects: createObjects({ door, store, collector, ids }),
+    objects: createObjects({ door, store, collector, uploads, ids, fileSizeLimit }),
     listing: createListing(door),
-    uploads: createUploads({ door, store, collector, clock, ids, fileSizeLimit }),
+    uploads,
     download: createDownloads(store),
     collector,
     store,

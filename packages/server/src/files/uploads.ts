@@ -46,8 +46,10 @@ export interface Uploaded extends Address {
 
 export interface Uploads {
   receive(actor: Actor, upload: Upload): Promise<Uploaded>
-  /** Throws unless this actor might write this object right now. */
-  assertMayWrite(actor: Actor, address: Address, mode: WriteMode): Promise<void>
+  /** Throws unless this actor might write this row right now. */
+  assertMayWrite(actor: Actor, row: ObjectRow, mode: WriteMode): Promise<void>
+  /** The same for an object of which nothing is known yet but where it shall be. */
+  assertMayUpload(actor: Actor, address: Address, mode: WriteMode): Promise<void>
   /** Gives bytes that are already in the store their row. Forgets the bytes when that fails. */
   commit(actor: Actor, row: ObjectRow, mode: WriteMode): Promise<Uploaded>
 }
@@ -82,15 +84,14 @@ export const createUploads = (options: UploadsOptions): Uploads => {
     }
   }
 
-  const rehearse = (actor: Actor, row: ObjectRow, mode: WriteMode) =>
+  const assertMayWrite: Uploads['assertMayWrite'] = (actor, row, mode) =>
     door.rehearse(actor, (session) => save(session, row, mode))
 
   const draft = (actor: Actor, { bucketId, name }: Address, about: Description & { metadata: ObjectMetadata }) => ({
     id: ids.uuid(),
     bucketId,
     name: parseObjectName(name),
-    ownerId: ownerOf(actor),
-    ownerUuid: uuidOrNull(ownerOf(actor)),
+    ...ownerColumns(actor),
     version: ids.uuid(),
     metadata: about.metadata,
     userMetadata: about.userMetadata ?? null,
@@ -98,11 +99,12 @@ export const createUploads = (options: UploadsOptions): Uploads => {
 
   return {
     commit,
+    assertMayWrite,
 
-    assertMayWrite: async (actor, address, mode) => {
+    assertMayUpload: async (actor, address, mode) => {
       const row = draft(actor, address, { metadata: {} })
       await requireBucket(door, address.bucketId)
-      await rehearse(actor, row, mode)
+      await assertMayWrite(actor, row, mode)
     },
 
     async receive(actor, upload) {
@@ -116,7 +118,7 @@ export const createUploads = (options: UploadsOptions): Uploads => {
       assertAllowed(mimetype, bucket.allowedMimeTypes)
       const limit = limitOf(bucket, fileSizeLimit)
       if (announced !== null && announced > limit) throw tooLarge()
-      await rehearse(actor, row, upload.mode)
+      await assertMayWrite(actor, row, upload.mode)
       const stored = await store.put(row.version, metered(upload.body, limit))
       const about = await describe(upload, () => collector.reclaim([row.version]))
       const metadata = metadataOf(stored, mimetype, about.cacheControl, new Date(clock.now()))
@@ -174,7 +176,12 @@ const save = async (session: Session, row: ObjectRow, mode: WriteMode): Promise<
   return id ?? row.id
 }
 
+/** Both columns that say who owns a row. */
+export const ownerColumns = (actor: Actor): Pick<ObjectRow, 'ownerId' | 'ownerUuid'> => ({
+  ownerId: ownerOf(actor),
+  ownerUuid: uuidOrNull(ownerOf(actor)),
+})
+
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 
-/** The text when it is a uuid. */
-export const uuidOrNull = (text: string | null): string | null => (text !== null && UUID.test(text) ? text : null)
+const uuidOrNull = (text: string | null): string | null => (text !== null && UUID.test(text) ? text : null)

@@ -1,5 +1,5 @@
 /** Buckets and objects in Supabase's own field names. */
-import type { FolderEntry } from '../../../files/listing.ts'
+import type { FolderEntry, ObjectPage } from '../../../files/listing.ts'
 import type { Bucket, StoredObject } from '../../../files/types.ts'
 import type { Uploaded } from '../../../files/uploads.ts'
 
@@ -56,4 +56,20 @@ export const renderEntry = (entry: FolderEntry) => ({
 export const renderUploaded = ({ id, bucketId, name }: Pick<Uploaded, 'id' | 'bucketId' | 'name'>) => ({
   Id: id,
   Key: `${bucketId}/${name}`,
+})
+
+/** Full names both as `name` and as `key`: clients differ in which one they read. */
+export const renderPage = ({ folders, objects, nextCursor }: ObjectPage) => ({
+  hasNext: nextCursor !== null,
+  ...(nextCursor === null ? {} : { nextCursor }),
+  folders: folders.map((name) => ({ name, key: name })),
+  objects: objects.map((object) => ({
+    id: object.id,
+    name: object.name,
+    key: object.name,
+    updated_at: object.updatedAt,
+    created_at: object.createdAt,
+    last_accessed_at: object.lastAccessedAt,
+    metadata: object.metadata,
+  })),
 })

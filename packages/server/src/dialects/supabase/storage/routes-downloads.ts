@@ -4,7 +4,7 @@ import { refusal } from '../../../files/errors.ts'
 import type { StoredObject } from '../../../files/types.ts'
 import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
 
-interface DownloadRoute extends ObjectRoute {
+export interface DownloadRoute extends ObjectRoute {
   Querystring: { download?: string | string[] }
 }
 

@@ -1,11 +1,11 @@
 /** Listing, describing and removing objects. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { objectNotFound, refusal } from '../../../files/errors.ts'
-import type { FolderQuery } from '../../../files/listing.ts'
-import type { JsonObject } from '../../../kernel/json.ts'
-import { objectBody, oneOf, optionalInteger, optionalText, texts } from './body.ts'
+import type { FolderQuery, PageQuery } from '../../../files/listing.ts'
+import { isObject, type JsonObject } from '../../../kernel/json.ts'
+import { objectBody, oneOf, optionalFlag, optionalInteger, optionalText, texts } from './body.ts'
 import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
-import { renderEntry, renderInfo, renderObject } from './render.ts'
+import { renderEntry, renderInfo, renderObject, renderPage } from './render.ts'
 
 const MAX_NAMES = 1000
 const MAX_OFFSET = 2 ** 31 - 1
@@ -24,6 +24,15 @@ export const objectRoutes =
         folderQuery(objectBody(request.body)),
       )
       return entries.map(renderEntry)
+    })
+
+    app.post<BucketRoute>('/object/list-v2/:bucket', async (request) => {
+      const page = await files.listing.page(
+        actorOf(request, 'object.list_v2'),
+        request.params.bucket,
+        pageQuery(objectBody(request.body)),
+      )
+      return renderPage(page)
     })
 
     app.delete<BucketRoute>('/object/:bucket', async (request) => {
@@ -64,16 +73,34 @@ const withoutStoring = <T>(reply: FastifyReply, body: T): T => {
 const SORT_COLUMNS = ['name', 'created_at', 'updated_at', 'last_accessed_at'] as const
 const ORDERS = ['asc', 'desc'] as const
 
-const folderQuery = (body: JsonObject): FolderQuery => {
+const sortOf = (body: JsonObject): JsonObject => {
   const sortBy = Object.hasOwn(body, 'sortBy') ? (body.sortBy ?? {}) : {}
-  if (typeof sortBy !== 'object') throw refusal('invalid_parameter', 'sortBy must be an object')
-  const sort = objectBody(sortBy)
+  if (!isObject(sortBy)) throw refusal('invalid_parameter', 'sortBy must be an object')
+  return sortBy
+}
+
+const folderQuery = (body: JsonObject): FolderQuery => {
+  const sort = sortOf(body)
   return {
     prefix: optionalText(body, 'prefix') ?? '',
     search: optionalText(body, 'search') ?? '',
     limit: optionalInteger(body, 'limit', [1, 10_000]) ?? 100,
     offset: optionalInteger(body, 'offset', [0, MAX_OFFSET]) ?? 0,
     sortColumn: oneOf(sort.column, SORT_COLUMNS, 'name'),
+    sortOrder: oneOf(sort.order, ORDERS, 'asc'),
+  }
+}
+
+const PAGE_COLUMNS = ['name', 'created_at', 'updated_at'] as const
+
+const pageQuery = (body: JsonObject): PageQuery => {
+  const sort = sortOf(body)
+  return {
+    prefix: optionalText(body, 'prefix') ?? '',
+    limit: optionalInteger(body, 'limit', [1, 1000]) ?? 1000,
+    delimiter: optionalFlag(body, 'with_delimiter') ?? false,
+    cursor: optionalText(body, 'cursor') ?? null,
+    sortColumn: oneOf(sort.column, PAGE_COLUMNS, 'name'),
     sortOrder: oneOf(sort.order, ORDERS, 'asc'),
   }
 }

@@ -1,6 +1,7 @@
 /** Uploads: bodies of any type and size, never parsed and never held in memory. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseObjectName } from '../../../files/names.ts'
+import { verifyUpload } from '../../../files/signing.ts'
 import type { Actor, Address, WriteMode } from '../../../files/types.ts'
 import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
 import { keepPace, letGo } from './pace.ts'
@@ -26,7 +27,22 @@ export const uploadRoutes =
         mode: 'replace',
       }),
     )
+
+    app.put<SignedUploadRoute>('/object/upload/sign/:bucket/*', async (request, reply) => {
+      const address = addressOf(request)
+      try {
+        const { mode, ownerId } = await verifyUpload(services.signer, request.query.token, address)
+        return receive(request, reply, { actor: { kind: 'system', ownerId }, address, mode })
+      } catch (error) {
+        letGo(request.raw, services.clock)
+        throw error
+      }
+    })
   }
+
+interface SignedUploadRoute extends ObjectRoute {
+  Querystring: { token?: string | string[] }
+}
 
 export interface Target {
   readonly actor: Actor

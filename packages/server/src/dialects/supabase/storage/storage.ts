@@ -7,7 +7,9 @@ import type { StorageServices } from './context.ts'
 import { sendStorageError } from './errors.ts'
 import { bucketRoutes } from './routes-buckets.ts'
 import { downloadRoutes } from './routes-downloads.ts'
+import { moveRoutes } from './routes-moves.ts'
 import { objectRoutes } from './routes-objects.ts'
+import { signingRoutes } from './routes-signing.ts'
 import { uploadRoutes } from './routes-uploads.ts'
 
 const JSON_LIMIT = 2 ** 20
@@ -41,9 +43,27 @@ const jsonRoutes =
       if (value === undefined) done(refusal('invalid_body', 'The body is not valid JSON'))
       else done(null, value)
     })
-    app.get('/health', async () => ({ healthy: true }))
-    app.get('/status', async (_request, reply) => reply.send())
     await app.register(bucketRoutes(services))
     await app.register(objectRoutes(services))
+    await app.register(moveRoutes(services))
+    await app.register(signingRoutes(services))
     await app.register(downloadRoutes(services))
+    await app.register(otherRoutes)
   }
+
+/** What has nothing to do here, said plainly. */
+const otherRoutes = async (app: FastifyInstance): Promise<void> => {
+  app.get('/health', async () => ({ healthy: true }))
+  app.get('/status', async (_request, reply) => reply.send())
+
+  // No cache of ours stands between a client and its object: there is nothing to purge, and that has succeeded.
+  app.delete('/cdn/:bucket/*', async (request) => {
+    if (request.caller.role !== 'service_role')
+      throw refusal('access_denied', 'Only the service key may purge the cache')
+    return { message: 'success' }
+  })
+
+  app.get('/render/image/*', () => {
+    throw refusal('not_supported', 'Image transformation is not available')
+  })
+}

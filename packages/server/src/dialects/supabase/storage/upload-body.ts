@@ -45,7 +45,7 @@ const describeHeaders = ({ headers }: IncomingMessage): Description => {
     ...cacheControlFrom(headers['cache-control']),
     ...(encoded === undefined || encoded === ''
       ? {}
-      : { userMetadata: parseMetadata(Buffer.from(encoded, 'base64').toString()) }),
+      : { userMetadata: checkedMetadata(Buffer.from(encoded, 'base64').toString()) }),
   }
 }
 
@@ -53,7 +53,7 @@ const describeFields = (fields: ReadonlyMap<string, string>): Description => {
   const metadata = fields.get('metadata')
   return {
     ...cacheControlFrom(fields.get('cacheControl')),
-    ...(metadata === undefined || metadata === '' ? {} : { userMetadata: parseMetadata(metadata) }),
+    ...(metadata === undefined || metadata === '' ? {} : { userMetadata: checkedMetadata(metadata) }),
   }
 }
 
@@ -64,7 +64,8 @@ const cacheControlFrom = (value: string | undefined): Description => {
   return isCacheControl(directive) ? { cacheControl: directive } : {}
 }
 
-const parseMetadata = (text: string): JsonObject => {
+/** Custom metadata from JSON text: an object that Postgres can hold. */
+export const checkedMetadata = (text: string): JsonObject => {
   const value = parseJson(text)
   if (!isObject(value) || !isStorableText(text) || /\\u0000/.test(text)) {
     throw refusal('invalid_parameter', 'metadata must be a JSON object')
