@@ -1,5 +1,6 @@
 /** The log: one JSON line per event on stderr, readable lines on a terminal, and no secret in either. */
-import { type Logger, pino } from 'pino'
+import { type Logger, type LoggerOptions, pino } from 'pino'
+import { redactFields, scrubText } from './redact.ts'
 
 /** What services need of a logger; pino's own shape. */
 export interface Log {
@@ -13,56 +14,60 @@ export interface Log {
 /** The logger that the process makes once; the HTTP server needs the whole of it. */
 export type RootLog = Logger
 
-/** Header and field names whose values never reach the log. */
-const SECRETS = [
-  'apikey',
-  'authorization',
-  'cookie',
-  'password',
-  'token',
-  'access_token',
-  'refresh_token',
-  'session_key',
-  'secret',
-  'code',
-  'phone',
-]
-
-const redact = {
-  paths: [...SECRETS, ...SECRETS.map((name) => `*.${name}`), ...SECRETS.map((name) => `req.headers.${name}`)],
-  censor: '[redacted]',
-}
-
 /** Query parameters carry keys and tokens too: what is logged of a URL is its path. */
 export const pathOf = (url: string): string => url.split('?', 1)[0] ?? ''
 
 const LEVEL_NAMES: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
 
-/** A destination that prints `info  message key=value` for people. */
-const forPeople = (write: (text: string) => void) => ({
-  write: (line: string) => {
-    const { level, time: _time, msg, pid: _pid, hostname: _hostname, ...fields } = JSON.parse(line)
-    const rest = Object.entries(fields).map(
-      ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    )
-    write(`${(LEVEL_NAMES[level] ?? String(level)).padEnd(5)} ${msg}${rest.join('')}\n`)
-  },
-})
+interface Line {
+  readonly level: number
+  readonly msg?: string
+  readonly [field: string]: unknown
+}
+
+/** `info  message key=value`, with the stack of an error below it. */
+const lineForPeople = (text: string): string => {
+  // Written by pino a moment ago.
+  const { level, time: _time, msg = '', pid: _pid, hostname: _hostname, ...fields } = JSON.parse(text) as Line
+  const stacks: string[] = []
+  const rest = Object.entries(fields).map(([key, value]) => {
+    if (typeof value === 'object' && value !== null && 'stack' in value) {
+      const { stack, ...others } = value
+      stacks.push(`      ${String(stack).replaceAll('\n', '\n      ')}\n`)
+      return ` ${key}=${JSON.stringify(others)}`
+    }
+    return ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`
+  })
+  return `${(LEVEL_NAMES[level] ?? String(level)).padEnd(5)} ${msg}${rest.join('')}\n${stacks.join('')}`
+}
 
 export interface LogOptions {
   readonly level: string
-  readonly stream: NodeJS.WriteStream
+  readonly stream: { write(text: string): unknown; readonly isTTY?: boolean }
+}
+
+const asIs = (value: unknown): unknown => value
+
+/** Every line passes here, whichever library wrote it. */
+const rules: LoggerOptions = {
+  formatters: { log: redactFields },
+  // The fields are made safe above; the HTTP server's own serializers would look for what is gone by then.
+  serializers: { req: asIs, res: asIs, err: asIs },
+  hooks: {
+    logMethod(args, method) {
+      const [first, ...others] = args as readonly unknown[]
+      const named = first instanceof Error ? [{ err: first }, first.message, ...others] : [first, ...others]
+      // Same arguments in the same order; only text was replaced.
+      method.apply(this, named.map((each) => (typeof each === 'string' ? scrubText(each) : each)) as typeof args)
+    },
+  },
 }
 
 /** The process's logger. */
 export const createLog = ({ level, stream }: LogOptions): RootLog => {
-  const options = { level, redact, serializers: { error: pino.stdSerializers.err } }
-  return stream.isTTY
-    ? pino(
-        options,
-        forPeople((text) => stream.write(text)),
-      )
-    : pino(options, stream)
+  const options = { ...rules, level }
+  const people = { write: (text: string) => stream.write(lineForPeople(text)) }
+  return pino(options, stream.isTTY ? people : stream)
 }
 
 /** Discards everything; for tests. */
