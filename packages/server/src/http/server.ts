@@ -11,6 +11,7 @@ import fastify, {
 import { AppError, toError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
 import { pathOf, type RootLog } from '../observe/log.ts'
+import { DEFAULT_TIME_LIMITS, limitBodyPauses, limitDrain, MAX_HEADER_BYTES, type TimeLimits } from './limits.ts'
 
 /** How a dialect tells an error that happened before one of its routes was found. */
 export interface DialectErrors {
@@ -27,6 +28,7 @@ export interface HttpOptions {
   /** Largest body of an ordinary request, bytes. Uploads have limits of their own. */
   readonly bodyLimit: number
   readonly dialects: readonly DialectErrors[]
+  readonly timeLimits?: Partial<TimeLimits>
 }
 
 /** Request headers that the official clients send across origins. Anything else that a browser asks for is allowed too: keys, not origins, protect this API. */
@@ -64,6 +66,7 @@ export const createHttpServer = (options: HttpOptions): FastifyInstance => {
     const dialect = options.dialects.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
     return dialect === undefined ? sendPlain(error, request, reply) : dialect.send(error, request, reply)
   }
+  const limits = { ...DEFAULT_TIME_LIMITS, ...options.timeLimits }
   // Typed as Fastify's own logger, so that the instance keeps Fastify's default types everywhere.
   const loggerInstance: FastifyBaseLogger = options.log
   const http = fastify({
@@ -72,11 +75,16 @@ export const createHttpServer = (options: HttpOptions): FastifyInstance => {
     genReqId: () => options.ids.uuid(),
     trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     bodyLimit: options.bodyLimit,
-    forceCloseConnections: true,
+    // Idle ones only: what is under way is answered first.
+    forceCloseConnections: 'idle',
     return503OnClosing: true,
+    requestTimeout: limits.request,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: limits.headers, connectionsCheckingInterval: 5_000 },
     routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: true },
-    // A URL that cannot be decoded never reaches a route.
+    // A URL that cannot be decoded never reaches a route, nor any hook.
     frameworkErrors: (error, request, reply) => {
+      reply.header('access-control-allow-origin', '*')
+      setOwnHeaders(request, reply)
       sendError(error, request, reply)
     },
   })
@@ -84,12 +92,19 @@ export const createHttpServer = (options: HttpOptions): FastifyInstance => {
   http.setNotFoundHandler((request, reply) =>
     sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply),
   )
-  http.addHook('onRequest', async (request, reply) => {
-    reply.header('sb-request-id', request.id)
-    reply.header('x-content-type-options', 'nosniff')
+  http.addHook('onRequest', (request, reply, done) => {
+    setOwnHeaders(request, reply)
+    done()
   })
   void http.register(cors, { delegator: corsFor })
+  limitBodyPauses(http, limits.bodyPause, sendError)
+  limitDrain(http, limits.drain)
   return http
+}
+
+const setOwnHeaders = (request: FastifyRequest, reply: FastifyReply): void => {
+  reply.header('sb-request-id', request.id)
+  reply.header('x-content-type-options', 'nosniff')
 }
 
 /** Only a real preflight is answered here; an OPTIONS request that asks about a resource goes to its route. */
