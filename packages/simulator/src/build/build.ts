@@ -1,6 +1,6 @@
 /** Builds a project into a bundle: starts at app.js, the pages and their components, and follows what they use. */
 import type { Bundle, ComponentConfig, StyleSheet } from '../framework/bundle.ts'
-import { type AppJson, type Project, type RawComponentJson, openProject, pagesOf, readJson } from './project.ts'
+import { type AppJson, openProject, type Project, pagesOf, type RawComponentJson, readJson } from './project.ts'
 import { compileScript } from './script.ts'
 import { TemplateSet } from './wxml.ts'
 import { compileWxss } from './wxss.ts'
@@ -92,6 +92,7 @@ class Builder {
       window: app.window ?? {},
       tabBar: app.tabBar ?? null,
       networkTimeout: app.networkTimeout ?? {},
+      style: app.style ?? '',
       components: Object.fromEntries(this.#components),
       styles,
       problems: this.#project.problems.list,
@@ -151,12 +152,16 @@ class Builder {
     const { files, problems } = this.#project
     const sheets: Record<string, StyleSheet> = {}
     if (files.exists('/app.wxss'))
-      sheets['app'] = { css: compileWxss(files, problems, { path: '/app.wxss', prefix: null, route: null }), scope: null }
+      sheets.app = {
+        css: compileWxss(files, problems, { path: '/app.wxss', prefix: null, route: null }),
+        scope: null,
+      }
     for (const [path, config] of this.#components) {
       const route = this.#pages.includes(path) ? path : null
       const prefix = route === null && isolated(config) ? path.replace(/\W+/g, '-') : null
       const file = `/${path}.wxss`
-      if (files.exists(file)) sheets[path] = { css: compileWxss(files, problems, { path: file, prefix, route }), scope: prefix }
+      if (files.exists(file))
+        sheets[path] = { css: compileWxss(files, problems, { path: file, prefix, route }), scope: prefix }
       else if (prefix !== null) sheets[path] = { css: '', scope: prefix }
     }
     return sheets

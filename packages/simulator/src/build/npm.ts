@@ -50,7 +50,7 @@ function entryOf(dir: string, manifest: PackageJson): string | null {
     if (typeof value === 'string') return value
     if (typeof value !== 'object' || value === null) return null
     const branches = value as Readonly<Record<string, unknown>>
-    return exported(branches['.'] ?? branches['require'] ?? branches['default'] ?? branches['import'])
+    return exported(branches['.'] ?? branches.require ?? branches.default ?? branches.import)
   }
   const named = manifest.main ?? exported(manifest.exports) ?? manifest.module ?? 'index.js'
   const base = join(dir, named)
@@ -67,7 +67,11 @@ export class NpmMounts {
   readonly #built = new Map<string, string>()
 
   /** `manifestDir` holds the project's package.json: only its dependencies, and theirs, are available, unless any package is. */
-  constructor(manifestDir: string | null, problems: Problems, options: { anyPackage: boolean } = { anyPackage: false }) {
+  constructor(
+    manifestDir: string | null,
+    problems: Problems,
+    options: { anyPackage: boolean } = { anyPackage: false },
+  ) {
     this.#manifestDir = manifestDir
     this.#anyPackage = options.anyPackage
     this.#problems = problems
@@ -159,7 +163,10 @@ export class NpmMounts {
       })
       return result.outputFiles[0]?.text ?? ''
     } catch (error) {
-      this.#problems.error(path, `npm package cannot be built: ${error instanceof Error ? error.message : String(error)}`)
+      this.#problems.error(
+        path,
+        `npm package cannot be built: ${error instanceof Error ? error.message : String(error)}`,
+      )
       return `throw new Error(${JSON.stringify(`${path} could not be built`)})`
     }
   }

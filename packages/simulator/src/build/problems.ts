@@ -17,6 +17,7 @@ export class Problems {
   }
 
   #add(level: BuildProblem['level'], file: string, message: string): void {
-    if (!this.#list.some((one) => one.file === file && one.message === message)) this.#list.push({ level, file, message })
+    if (!this.#list.some((one) => one.file === file && one.message === message))
+      this.#list.push({ level, file, message })
   }
 }

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { ComponentConfig, TabBarConfig, WindowConfig } from '../framework/bundle.ts'
-import { NpmMounts } from './npm.ts'
 import { ProjectFiles } from './files.ts'
+import { NpmMounts } from './npm.ts'
 import { Problems } from './problems.ts'
 
 /** The parts of app.json that are used. */
@@ -18,6 +18,7 @@ export interface AppJson {
   readonly networkTimeout?: Readonly<Record<string, number>>
   readonly componentFramework?: string
   readonly renderer?: string
+  readonly style?: string
 }
 
 interface SubPackage {
@@ -66,7 +67,11 @@ export function openProject(folder: string): Project {
   const problems = new Problems()
   const config = {
     ...readJson<ProjectConfig>(textOf(join(dir, 'project.config.json')), 'project.config.json', problems),
-    ...readJson<ProjectConfig>(textOf(join(dir, 'project.private.config.json')), 'project.private.config.json', problems),
+    ...readJson<ProjectConfig>(
+      textOf(join(dir, 'project.private.config.json')),
+      'project.private.config.json',
+      problems,
+    ),
   }
   const root = resolve(dir, config.miniprogramRoot ?? config.srcMiniprogramRoot ?? '')
   const relation = config.setting?.packNpmRelationList?.[0]?.packageJsonPath

@@ -25,7 +25,6 @@ function bracketEnd(text: string, at: number): number {
 
 function rewriteName(mark: string, name: string, scope: SelectorScope): string {
   if (mark === '.') return `.${scope.prefix === null ? '' : `${scope.prefix}--`}${name}`
-  if (mark === '#') return `[wx-id="${name}"]`
   if (mark !== '') return `${mark}${name}`
   if (name === 'page') return 'wx-page'
   return scope.builtin(name) ? `wx-${name}` : name

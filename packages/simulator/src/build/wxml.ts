@@ -47,7 +47,8 @@ export class TemplateSet {
       this.#requires(`/${path}`, script)
     }
     for (const dependency of this.#group.getDirectDependencies(path) as string[]) this.add(withoutSlash(dependency))
-    for (const script of this.#group.getScriptDependencies(path) as string[]) this.#addScript(withoutSlash(script), path)
+    for (const script of this.#group.getScriptDependencies(path) as string[])
+      this.#addScript(withoutSlash(script), path)
   }
 
   /** A JavaScript expression: an object of templates by path. */

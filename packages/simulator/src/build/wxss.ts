@@ -1,20 +1,10 @@
 /** WXSS to CSS: @import inlined, rpx and vh measured by the simulated phone, selectors scoped. */
 import postcss, { type AtRule, type Root, type Rule } from 'postcss'
 import { COMPONENTS } from '../wx/create.ts'
+import { convertUnits } from '../wx/units.ts'
 import type { ProjectFiles } from './files.ts'
 import type { Problems } from './problems.ts'
 import { rewriteSelector } from './selectors.ts'
-
-/** 750rpx is the width of the screen, 100vh the page without its bars, and insets are the device's. */
-export function convertUnits(value: string): string {
-  return value
-    .replace(/(?<![\w.#])(-?(?:\d+\.?\d*|\.\d+))rpx\b/gi, (_, number: string) => `calc(100vw * ${number} / 750)`)
-    .replace(/(?<![\w.#])(-?(?:\d+\.?\d*|\.\d+))vh\b/gi, (_, number: string) => `calc(var(--sim-vh, 1vh) * ${number})`)
-    .replace(
-      /\b(?:env|constant)\(\s*safe-area-inset-(top|right|bottom|left)\s*(?:,[^()]*)?\)/g,
-      (_, side: string) => `var(--sim-safe-${side}, 0px)`,
-    )
-}
 
 export interface WxssOptions {
   readonly path: string

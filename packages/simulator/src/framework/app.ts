@@ -32,7 +32,7 @@ export class AppHolder {
   }
 
   readonly getApp = (options?: unknown): AppObject | undefined => {
-    if (!this.#app && optionsOf(options)['allowDefault'] === true) this.#app = {}
+    if (!this.#app && optionsOf(options).allowDefault === true) this.#app = {}
     return this.#app ?? undefined
   }
 

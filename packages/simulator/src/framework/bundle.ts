@@ -62,6 +62,8 @@ export interface Bundle {
   readonly window: WindowConfig
   readonly tabBar: TabBarConfig | null
   readonly networkTimeout: Readonly<Record<string, number>>
+  /** `v2` for the newer looks of built-in components. */
+  readonly style: string
   /** By path without a leading slash; pages are here too. */
   readonly components: Readonly<Record<string, ComponentConfig>>
   readonly styles: Readonly<Record<string, StyleSheet>>

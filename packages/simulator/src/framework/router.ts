@@ -1,5 +1,14 @@
 /** The page stack and the functions that move it. What a page is made of is the view's business. */
-import { type Options, type Settle, asyncApi, functionOf, numberOf, optionsOf, stringOf, wrongParameter } from '../wx/call.ts'
+import {
+  asyncApi,
+  functionOf,
+  numberOf,
+  type Options,
+  optionsOf,
+  type Settle,
+  stringOf,
+  wrongParameter,
+} from '../wx/call.ts'
 import type { Phone } from '../wx/phone.ts'
 import type { Bundle } from './bundle.ts'
 import { EventChannel } from './event-channel.ts'
@@ -32,7 +41,9 @@ export interface Target {
 /** `pages/a/b?x=1`, relative to the current page or absolute. Values stay as they are: the page decodes. */
 export function parseTarget(url: string, current: string): Target {
   const [path = '', search = ''] = url.split('?', 2)
-  const route = joinPath(`/${directoryOf(current)}`, path).slice(1).replace(/\.html$/, '')
+  const route = joinPath(`/${directoryOf(current)}`, path)
+    .slice(1)
+    .replace(/\.html$/, '')
   const query: Record<string, string> = {}
   for (const pair of search.split('&')) {
     const equals = pair.indexOf('=')
@@ -91,7 +102,7 @@ export class Router {
         const planned = this.#phone.takeFailure('navigateBack')
         if (planned) return settle.fail(planned.reason)
         if (this.#stack.length < 2) return settle.fail('cannot navigate back at first page.')
-        this.back(numberOf(options['delta'], 1))
+        this.back(numberOf(options.delta, 1))
         settle.ok()
       }),
     }
@@ -112,7 +123,7 @@ export class Router {
   ): void {
     const refusal = this.#phone.takeFailure(name)?.reason ?? wrongParameter(options, 'url', 'String')
     if (refusal) return settle.fail(refusal)
-    const target = parseTarget(stringOf(options['url']), this.top?.route ?? '')
+    const target = parseTarget(stringOf(options.url), this.top?.route ?? '')
     if (!this.#bundle.pages.includes(target.route)) return settle.fail(`page "${target.route}" is not found`)
     const result = move(target, options)
     if (typeof result === 'string') settle.fail(result)
@@ -123,7 +134,7 @@ export class Router {
     if (this.tabIndex(target.route) >= 0) return 'can not navigateTo a tabbar page'
     if (this.#stack.length >= this.#phone.settings.limits.pageStack) return 'webview count limit exceed'
     const [opener, opened] = EventChannel.pair()
-    for (const [name, listener] of Object.entries(optionsOf(options['events'])))
+    for (const [name, listener] of Object.entries(optionsOf(options.events)))
       if (functionOf(listener)) opener.on(name, listener)
     this.top?.hide()
     this.#push(target, opened)

@@ -1,10 +1,10 @@
 /** A running app: core, loader, App, pages and router wired together. The browser and the Node realm add their page factory. */
-import { type Core, type Wx, strictWx } from '../wx/create.ts'
+import { type Core, strictWx, type Wx } from '../wx/create.ts'
 import { createTimers } from '../wx/timers.ts'
 import { AppHolder, type ShowOptions } from './app.ts'
 import type { Bundle } from './bundle.ts'
 import { Loader, type ModuleSource } from './loader.ts'
-import { type PageFactory, Router, type Target, parseTarget } from './router.ts'
+import { type PageFactory, parseTarget, Router, type Target } from './router.ts'
 
 /** The globals an app sees besides the language's own. */
 export type AppGlobals = Record<string, unknown>

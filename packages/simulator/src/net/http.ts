@@ -1,7 +1,7 @@
 /** HTTP as a phone does it, on node:http: exact headers, redirects, progress, streaming, no CORS and no cookie jar. */
-import { type ClientRequest, type IncomingMessage, type RequestOptions, request as httpRequest } from 'node:http'
+import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { type Transform } from 'node:stream'
+import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { HeaderList, HttpCall, HttpEvents } from '../wx/host.ts'
 

@@ -13,7 +13,7 @@ import type { NetworkType, PhoneState, PlannedFailure } from '../wx/phone.ts'
 import type { SettingsInput } from '../wx/settings.ts'
 import type { VirtualFiles } from '../wx/virtual-files.ts'
 import { insideScript } from './inside-script.ts'
-import { type Answers, type LogLine, RealmMemory, type Shown, createNodeHost } from './node-host.ts'
+import { type Answers, createNodeHost, type LogLine, RealmMemory, type Shown } from './node-host.ts'
 
 export interface RealmOptions {
   /** A project to run; its app.js and pages are loaded by `launch`. */
@@ -115,6 +115,7 @@ const EMPTY: Bundle = {
   window: {},
   tabBar: null,
   networkTimeout: {},
+  style: '',
   components: {},
   styles: {},
   problems: [],
@@ -167,7 +168,7 @@ function makeContext(onLog: (line: LogLine) => void): Record<string, unknown> {
     (...parts: unknown[]) =>
       onLog({ level, parts })
   const log = writer('log')
-  context['console'] = {
+  context.console = {
     log,
     info: log,
     debug: log,

@@ -1,5 +1,5 @@
 /** Login, phone number, permissions and subscriptions: the answers come from the host's hooks. */
-import { asyncApi, arrayOf, stringOf } from './call.ts'
+import { arrayOf, asyncApi, stringOf } from './call.ts'
 import type { Hooks } from './host.ts'
 import type { Phone } from './phone.ts'
 
@@ -57,7 +57,7 @@ export function createAccount(phone: Phone, hooks: Hooks) {
     openSetting: granting('openSetting', () => ({ authSetting: {} })),
     authorize: granting('authorize', () => ({})),
     requestSubscribeMessage: asyncApi('requestSubscribeMessage', phone, (options, settle) => {
-      const templates = arrayOf(options['tmplIds']).map((id) => stringOf(id))
+      const templates = arrayOf(options.tmplIds).map((id) => stringOf(id))
       if (templates.length === 0) return settle.fail('TmplIds can not be empty', { errCode: 10001 })
       hooks.subscribeMessage(templates, (answers) => settle.ok({ ...answers }))
     }),

@@ -9,8 +9,7 @@ export function utf8Encode(text: string): Uint8Array {
     if (point < 0x80) out.push(point)
     else if (point < 0x800) out.push(0xc0 | (point >> 6), 0x80 | (point & 63))
     else if (point < 0x10000) out.push(0xe0 | (point >> 12), 0x80 | ((point >> 6) & 63), 0x80 | (point & 63))
-    else
-      out.push(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 63), 0x80 | ((point >> 6) & 63), 0x80 | (point & 63))
+    else out.push(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 63), 0x80 | ((point >> 6) & 63), 0x80 | (point & 63))
   }
   return Uint8Array.from(out)
 }

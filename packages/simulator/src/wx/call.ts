@@ -35,9 +35,7 @@ export const typeName = (value: unknown): string => Object.prototype.toString.ca
 /** WeChat's complaint about a wrong parameter, or null when the type is right. */
 export function wrongParameter(options: Options, name: string, type: string): string | null {
   const actual = typeName(options[name])
-  return actual === type
-    ? null
-    : `parameter error: parameter.${name} should be ${type} instead of ${actual};`
+  return actual === type ? null : `parameter error: parameter.${name} should be ${type} instead of ${actual};`
 }
 
 interface Outcome {
@@ -55,7 +53,7 @@ export function settler(name: string, options: Options, delivery: Delivery, done
       functionOf(options[ok ? 'success' : 'fail'])?.(result)
     })
     delivery.deliver(() => {
-      functionOf(options['complete'])?.(result)
+      functionOf(options.complete)?.(result)
     })
     if (done) delivery.deliver(() => done({ ok, result }))
   }

@@ -6,7 +6,7 @@ import type { Hooks, Host } from './host.ts'
 import { createMedia } from './media.ts'
 import { Phone } from './phone.ts'
 import { createRequest } from './request.ts'
-import { type SettingsInput, resolveSettings } from './settings.ts'
+import { resolveSettings, type SettingsInput } from './settings.ts'
 import { createSockets } from './socket.ts'
 import { createStorage } from './storage.ts'
 import { createSystem } from './system.ts'
@@ -41,7 +41,7 @@ export function createCore(host: Host, input: SettingsInput = {}): Core {
   const fetchImage = (url: string, done: (path: string | null) => void) => {
     downloadFile({
       url,
-      success: (result: unknown) => done(stringOf(optionsOf(result)['tempFilePath']) || null),
+      success: (result: unknown) => done(stringOf(optionsOf(result).tempFilePath) || null),
       fail: () => done(null),
     })
   }
@@ -57,13 +57,21 @@ export function createCore(host: Host, input: SettingsInput = {}): Core {
     downloadFile,
     getFileSystemManager: () => manager,
     // The older names of the same functions live on wx itself.
-    saveFile: manager['saveFile'],
-    getFileInfo: manager['getFileInfo'],
-    getSavedFileList: manager['getSavedFileList'],
-    removeSavedFile: manager['removeSavedFile'],
+    saveFile: manager.saveFile,
+    getFileInfo: manager.getFileInfo,
+    getSavedFileList: manager.getSavedFileList,
+    removeSavedFile: manager.removeSavedFile,
   }
-  wx['canIUse'] = (name: unknown) => canIUse(wx, stringOf(name))
-  return { phone, wx, files, hooks, storage: storage.storage, pageNotFound: system.pageNotFound, keyboard: system.keyboard }
+  wx.canIUse = (name: unknown) => canIUse(wx, stringOf(name))
+  return {
+    phone,
+    wx,
+    files,
+    hooks,
+    storage: storage.storage,
+    pageNotFound: system.pageNotFound,
+    keyboard: system.keyboard,
+  }
 }
 
 /** `api`, `api.part...`, or a component name: known when its first part is. */
@@ -93,8 +101,6 @@ export const COMPONENTS: ReadonlySet<string> = new Set([
   'radio-group',
   'label',
   'picker',
-  'picker-view',
-  'picker-view-column',
   'slider',
   'progress',
   'rich-text',
@@ -102,13 +108,7 @@ export const COMPONENTS: ReadonlySet<string> = new Set([
   'cover-view',
   'cover-image',
   'video',
-  'page-container',
   'root-portal',
-  'movable-area',
-  'movable-view',
-  'match-media',
-  'page-meta',
-  'navigation-bar',
 ])
 
 /** What wx has: an unknown function is undefined, as on a device, and says so once in the console. */

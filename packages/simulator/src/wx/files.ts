@@ -1,8 +1,8 @@
 /** FileSystemManager: every method in its callback and its Sync form over the virtual files. */
 import { encodings, isArrayBuffer, toArrayBuffer } from './bytes.ts'
-import { type Options, asyncApi, flagOf, numberOf, stringOf, wrongParameter } from './call.ts'
+import { asyncApi, flagOf, numberOf, type Options, stringOf, wrongParameter } from './call.ts'
 import type { Phone } from './phone.ts'
-import { type FileStat, FileRefusal, type VirtualFiles } from './virtual-files.ts'
+import { FileRefusal, type FileStat, type VirtualFiles } from './virtual-files.ts'
 
 function codecOf(name: unknown) {
   const codec = encodings.get(String(name).toLowerCase())
@@ -11,22 +11,22 @@ function codecOf(name: unknown) {
 }
 
 function readFile(files: VirtualFiles, options: Options): unknown {
-  const bytes = files.read(stringOf(options['filePath']))
-  const position = numberOf(options['position'], 0)
-  const length = numberOf(options['length'], bytes.length - position)
+  const bytes = files.read(stringOf(options.filePath))
+  const position = numberOf(options.position, 0)
+  const length = numberOf(options.length, bytes.length - position)
   if (position < 0 || position > bytes.length) throw new FileRefusal('the value of "position" is out of range')
   if (length < 0 || position + length > bytes.length) throw new FileRefusal('the value of "length" is out of range')
   const slice = bytes.subarray(position, position + length)
-  const encoding = options['encoding'] ?? ''
+  const encoding = options.encoding ?? ''
   return encoding === '' ? toArrayBuffer(slice) : codecOf(encoding).decode(slice)
 }
 
 /** The bytes of text or a buffer, as given to writeFile. */
 function bytesOf(options: Options): Uint8Array {
-  const data = options['data']
+  const data = options.data
   if (isArrayBuffer(data)) return new Uint8Array(data.slice(0))
   if (typeof data !== 'string') throw new FileRefusal('data must be a string or ArrayBuffer')
-  return codecOf(options['encoding'] ?? 'utf8').encode(data)
+  return codecOf(options.encoding ?? 'utf8').encode(data)
 }
 
 /** The Stats object apps get. */
@@ -75,30 +75,30 @@ const methods: Readonly<Record<string, Method>> = {
   stat: {
     parameters: ['path', 'recursive'],
     answer: 'stats',
-    run: (files, o, path) => stat(files, path, flagOf(o['recursive'])),
+    run: (files, o, path) => stat(files, path, flagOf(o.recursive)),
   },
   unlink: { parameters: ['filePath'], run: (files, _, path) => files.remove(path) },
   mkdir: {
     parameters: ['dirPath', 'recursive'],
-    run: (files, o, path) => files.makeDirectory(path, flagOf(o['recursive'])),
+    run: (files, o, path) => files.makeDirectory(path, flagOf(o.recursive)),
   },
   rmdir: {
     parameters: ['dirPath', 'recursive'],
-    run: (files, o, path) => files.removeDirectory(path, flagOf(o['recursive'])),
+    run: (files, o, path) => files.removeDirectory(path, flagOf(o.recursive)),
   },
   readdir: { parameters: ['dirPath'], answer: 'files', run: (files, _, path) => files.list(path) },
   rename: {
     parameters: ['oldPath', 'newPath'],
-    run: (files, o, path) => files.rename(path, stringOf(o['newPath'])),
+    run: (files, o, path) => files.rename(path, stringOf(o.newPath)),
   },
   copyFile: {
     parameters: ['srcPath', 'destPath'],
-    run: (files, o, path) => files.write(stringOf(o['destPath']), files.read(path), 'copyFile'),
+    run: (files, o, path) => files.write(stringOf(o.destPath), files.read(path), 'copyFile'),
   },
   saveFile: {
     parameters: ['tempFilePath', 'filePath'],
     answer: 'savedFilePath',
-    run: (files, o, path) => files.saveTemporary(path, stringOf(o['filePath']) || null),
+    run: (files, o, path) => files.saveTemporary(path, stringOf(o.filePath) || null),
   },
 }
 
@@ -135,12 +135,12 @@ function forms(name: string, method: Method, phone: Phone, files: VirtualFiles) 
 export function createFileSystemManager(phone: Phone, files: VirtualFiles): Record<string, unknown> {
   const manager: Record<string, unknown> = {}
   for (const [name, method] of Object.entries(methods)) Object.assign(manager, forms(name, method, phone, files))
-  manager['getSavedFileList'] = asyncApi('getSavedFileList', phone, (_, settle) =>
+  manager.getSavedFileList = asyncApi('getSavedFileList', phone, (_, settle) =>
     settle.ok({ fileList: files.savedFiles() }),
   )
-  manager['removeSavedFile'] = asyncApi('removeSavedFile', phone, (options, settle) => {
+  manager.removeSavedFile = asyncApi('removeSavedFile', phone, (options, settle) => {
     try {
-      files.remove(stringOf(options['filePath']))
+      files.remove(stringOf(options.filePath))
       settle.ok()
     } catch (error) {
       if (!(error instanceof FileRefusal)) throw error

@@ -1,5 +1,5 @@
 /** Choosing, measuring, compressing and saving pictures. */
-import { type Options, type Settle, arrayOf, asyncApi, numberOf, stringOf, wrongParameter } from './call.ts'
+import { arrayOf, asyncApi, numberOf, type Options, type Settle, stringOf, wrongParameter } from './call.ts'
 import type { PickedFile } from './host.ts'
 import { extensionOf, imageTypeOf } from './media-types.ts'
 import type { Phone } from './phone.ts'
@@ -22,8 +22,8 @@ function choose(
   accept: string,
   done: (picked: (PickedFile & { path: string })[] | null) => void,
 ): void {
-  const count = Math.min(Math.max(numberOf(options['count'], 9), 1), phone.settings.limits.chooseCount)
-  const source = arrayOf(options['sourceType'])
+  const count = Math.min(Math.max(numberOf(options.count, 9), 1), phone.settings.limits.chooseCount)
+  const source = arrayOf(options.sourceType)
   const camera = source.length === 1 && source[0] === 'camera'
   phone.host.ui.chooseFiles({ count, accept, camera }, (picked) => {
     if (!picked || picked.length === 0) return done(null)
@@ -42,7 +42,7 @@ function createChoosers(phone: Phone, files: VirtualFiles) {
     chooseMedia: asyncApi('chooseMedia', phone, (options, settle) => {
       const planned = refusal('chooseMedia')
       if (planned) return settle.fail(planned)
-      const kinds = Array.isArray(options['mediaType']) ? options['mediaType'] : ['image', 'video']
+      const kinds = Array.isArray(options.mediaType) ? options.mediaType : ['image', 'video']
       choose(phone, files, options, acceptOf(kinds), (picked) => {
         if (!picked) return settle.fail('cancel')
         const videos = picked.filter(isVideo).length
@@ -119,24 +119,24 @@ export function createMedia(
     getImageInfo: asyncApi('getImageInfo', phone, (options, settle) => {
       const wrong = wrongParameter(options, 'src', 'String')
       if (wrong) return settle.fail(wrong)
-      const src = stringOf(options['src'])
+      const src = stringOf(options.src)
       if (!/^https?:\/\/(?!(usr|tmp|store)(\/|$))/.test(src)) return info(src, settle)
       fetchImage(src, (path) => (path ? info(path, settle) : settle.fail('download image fail')))
     }),
     compressImage: asyncApi('compressImage', phone, (options, settle) => {
-      const bytes = readFor(files, stringOf(options['src']), settle, 'file not found')
+      const bytes = readFor(files, stringOf(options.src), settle, 'file not found')
       if (!bytes) return
-      const quality = numberOf(options['quality'], 80) / 100
-      phone.host.ui.compressImage(bytes, quality, numberOf(options['compressedWidth'], 0), (compressed) => {
+      const quality = numberOf(options.quality, 80) / 100
+      phone.host.ui.compressImage(bytes, quality, numberOf(options.compressedWidth, 0), (compressed) => {
         const result = compressed ? new Uint8Array(compressed) : bytes
-        settle.ok({ tempFilePath: files.addTemporary(result, extensionOf(result, stringOf(options['src']))) })
+        settle.ok({ tempFilePath: files.addTemporary(result, extensionOf(result, stringOf(options.src))) })
       })
     }),
     saveImageToPhotosAlbum: asyncApi('saveImageToPhotosAlbum', phone, (options, settle) => {
-      if (readFor(files, stringOf(options['filePath']), settle, 'file not exists')) settle.ok()
+      if (readFor(files, stringOf(options.filePath), settle, 'file not exists')) settle.ok()
     }),
     saveVideoToPhotosAlbum: asyncApi('saveVideoToPhotosAlbum', phone, (options, settle) => {
-      if (readFor(files, stringOf(options['filePath']), settle, 'file not exists')) settle.ok()
+      if (readFor(files, stringOf(options.filePath), settle, 'file not exists')) settle.ok()
     }),
   }
 }

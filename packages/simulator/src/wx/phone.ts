@@ -1,5 +1,5 @@
 /** The simulated phone: foreground and background, network on and off, injected failures, and the delivery of callbacks into the app. */
-import { Listeners, type Delivery } from './call.ts'
+import { type Delivery, Listeners } from './call.ts'
 import { Clock } from './clock.ts'
 import type { Host } from './host.ts'
 import type { Settings } from './settings.ts'

@@ -1,11 +1,11 @@
 /** wx.request. */
 import { concatBytes, isArrayBuffer, toArrayBuffer, utf8Decode, utf8Encode } from './bytes.ts'
-import { type Options, flagOf, numberOf, optionsOf, settler, stringOf, wrongParameter } from './call.ts'
+import { flagOf, numberOf, type Options, optionsOf, settler, stringOf, wrongParameter } from './call.ts'
 import { queryString, urlRefusal, withQuery } from './domains.ts'
 import { cookiesOf, headerOf, requestHeaders, responseHeader } from './headers.ts'
 import type { HeaderList } from './host.ts'
 import type { Phone } from './phone.ts'
-import { type Transfer, type TransferGate, runTransfer, taskEvents } from './transfer.ts'
+import { runTransfer, type Transfer, type TransferGate, taskEvents } from './transfer.ts'
 
 const METHODS = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT']
 const WITHOUT_BODY = ['GET', 'HEAD', 'TRACE', 'CONNECT']
@@ -38,7 +38,7 @@ export function createRequest(phone: Phone, gate: TransferGate) {
   }
 }
 
-const methodOf = (options: Options) => stringOf(options['method'], 'GET').toUpperCase() || 'GET'
+const methodOf = (options: Options) => stringOf(options.method, 'GET').toUpperCase() || 'GET'
 
 function refuseRequest(
   options: Options,
@@ -53,15 +53,15 @@ function refuseRequest(
     if (!warned.patch) phone.host.log('warn', 'wx.request: PATCH is not a documented method; a phone may refuse it')
     warned.patch = true
   } else if (!METHODS.includes(method)) return { reason: 'method is invalid', errno: 1001 }
-  return urlRefusal(stringOf(options['url']), 'request', phone.settings)
+  return urlRefusal(stringOf(options.url), 'request', phone.settings)
 }
 
 /** GET data becomes the query; otherwise data becomes the body, by its type and the content type. */
 function outgoing(options: Options, phone: Phone): Outgoing {
   const method = methodOf(options)
-  const data = options['data']
-  const headers = requestHeaders(options['header'], phone.settings, 'application/json')
-  const url = stringOf(options['url'])
+  const data = options.data
+  const headers = requestHeaders(options.header, phone.settings, 'application/json')
+  const url = stringOf(options.url)
   if (data === undefined || data === null) return { url, method, headers, body: null }
   if (WITHOUT_BODY.includes(method)) {
     const query = typeof data === 'object' && !isArrayBuffer(data) ? queryString(data) : ''
@@ -86,14 +86,14 @@ function start(
   events: ReturnType<typeof taskEvents>,
 ): Transfer {
   const { headerCase, limits } = phone.settings
-  const chunked = flagOf(options['enableChunked'])
+  const chunked = flagOf(options.enableChunked)
   const chunks: Uint8Array[] = []
   const header = (list: HeaderList) => responseHeader(list, headerCase)
   const call = {
     ...outgoing(options, phone),
     api: 'request',
-    redirect: options['redirect'] === 'manual' ? ('manual' as const) : ('follow' as const),
-    timeout: numberOf(options['timeout'], limits.requestTimeout),
+    redirect: options.redirect === 'manual' ? ('manual' as const) : ('follow' as const),
+    timeout: numberOf(options.timeout, limits.requestTimeout),
   }
   return runTransfer(
     phone,
@@ -120,9 +120,9 @@ function start(
 
 /** One JSON.parse attempt whatever the content type; what does not parse stays text. */
 function readBody(bytes: Uint8Array, options: Options): unknown {
-  if (options['responseType'] === 'arraybuffer') return toArrayBuffer(bytes)
+  if (options.responseType === 'arraybuffer') return toArrayBuffer(bytes)
   const text = utf8Decode(bytes).replace(/^\ufeff/, '')
-  if (stringOf(options['dataType'], 'json') !== 'json') return text
+  if (stringOf(options.dataType, 'json') !== 'json') return text
   try {
     return JSON.parse(text)
   } catch {

@@ -1,15 +1,15 @@
 /** wx.connectSocket, SocketTask and the older global socket functions. */
 import { isArrayBuffer, toArrayBuffer, utf8Encode } from './bytes.ts'
 import {
-  type Delivery,
-  type Options,
-  type Settle,
-  Listeners,
   arrayOf,
   asyncApi,
+  type Delivery,
   flagOf,
+  Listeners,
   numberOf,
+  type Options,
   optionsOf,
+  type Settle,
   settler,
   stringOf,
   wrongParameter,
@@ -62,7 +62,7 @@ class Connection {
     const planned = this.phone.takeFailure('sendSocketMessage')
     if (planned) return settle.fail(planned.reason)
     if (this.state !== OPEN) return settle.fail('SocketTask.readyState is not OPEN')
-    const data = options['data']
+    const data = options.data
     if (typeof data === 'string') this.socket?.send(data)
     else if (isArrayBuffer(data)) this.socket?.send(new Uint8Array(data.slice(0)))
     else return settle.fail('parameter error: parameter.data should be String or ArrayBuffer;')
@@ -70,8 +70,8 @@ class Connection {
   }
 
   shut(options: Options, settle: Settle): void {
-    const code = numberOf(options['code'], 1000)
-    const reason = stringOf(options['reason'])
+    const code = numberOf(options.code, 1000)
+    const reason = stringOf(options.reason)
     if (code !== 1000 && (code < 3000 || code > 4999))
       return settle.fail(`The code must be either 1000, or between 3000 and 4999. ${code} is neither.`)
     if (utf8Encode(reason).length > 123) return settle.fail('The message must not be greater than 123 bytes.')
@@ -116,11 +116,9 @@ function socketTask(connection: Connection) {
 function connect(connection: Connection, options: Options): void {
   const { phone } = connection
   const { headerCase, limits } = phone.settings
-  const timer = phone.clock.start(
-    () => connection.break('timeout'),
-    numberOf(options['timeout'], limits.requestTimeout),
-    { app: false },
-  )
+  const timer = phone.clock.start(() => connection.break('timeout'), numberOf(options.timeout, limits.requestTimeout), {
+    app: false,
+  })
   const ended = connection.onGone
   connection.onGone = () => {
     phone.clock.stop(timer)
@@ -128,10 +126,10 @@ function connect(connection: Connection, options: Options): void {
   }
   connection.socket = phone.host.network.socket(
     {
-      url: stringOf(options['url']),
-      protocols: arrayOf(options['protocols']).map(String),
-      headers: requestHeaders(options['header'], phone.settings, null),
-      perMessageDeflate: flagOf(options['perMessageDeflate']),
+      url: stringOf(options.url),
+      protocols: arrayOf(options.protocols).map(String),
+      headers: requestHeaders(options.header, phone.settings, null),
+      perMessageDeflate: flagOf(options.perMessageDeflate),
     },
     {
       open: (headers) => {
@@ -202,7 +200,7 @@ function refuseSocket(options: Options, phone: Phone, open: number): { reason: s
   if (wrong) return { reason: wrong, errno: 1001 }
   const planned = phone.takeFailure('connectSocket')
   if (planned) return planned
-  const url = urlRefusal(stringOf(options['url']), 'socket', phone.settings)
+  const url = urlRefusal(stringOf(options.url), 'socket', phone.settings)
   if (url) return url
   // Connecting and closing sockets count as well: a leaked task keeps its place.
   if (open >= phone.settings.limits.sockets) return { reason: 'exceed max task count' }

@@ -1,6 +1,7 @@
 /** wx storage: JSON values with Date, one megabyte a key, ten in all. */
-import { type Options, asyncApi, flagOf, optionsOf, stringOf, typeName, wrongParameter } from './call.ts'
+
 import { utf8Encode } from './bytes.ts'
+import { asyncApi, flagOf, type Options, optionsOf, stringOf, typeName, wrongParameter } from './call.ts'
 import type { Phone } from './phone.ts'
 
 interface Entry {
@@ -93,7 +94,7 @@ export function createStorage(phone: Phone) {
     asyncApi(name, phone, (options, settle) => {
       const refusal = phone.takeFailure(name)?.reason ?? wrongParameter(options, 'key', 'String')
       if (refusal) return settle.fail(refusal)
-      const { result, reason } = run(stringOf(options['key']), options)
+      const { result, reason } = run(stringOf(options.key), options)
       if (reason) settle.fail(reason)
       else settle.ok(result)
     })
@@ -115,7 +116,7 @@ export function createStorage(phone: Phone) {
     },
     clearStorageSync: () => storage.clear(),
     getStorageInfoSync: () => storage.info(),
-    setStorage: keyed('setStorage', (key, o) => ({ reason: storage.set(key, o['data'], flagOf(o['encrypt'])) })),
+    setStorage: keyed('setStorage', (key, o) => ({ reason: storage.set(key, o.data, flagOf(o.encrypt)) })),
     getStorage: keyed('getStorage', (key) =>
       storage.has(key) ? { result: { data: storage.get(key) } } : { reason: 'data not found' },
     ),
@@ -129,7 +130,7 @@ export function createStorage(phone: Phone) {
     }),
     getStorageInfo: asyncApi('getStorageInfo', phone, (_, settle) => settle.ok(storage.info())),
     batchSetStorageSync: (list: unknown) => {
-      for (const item of Array.isArray(list) ? list : []) setStorageSync(optionsOf(item)['key'], optionsOf(item)['value'])
+      for (const item of Array.isArray(list) ? list : []) setStorageSync(optionsOf(item).key, optionsOf(item).value)
     },
     batchGetStorageSync: (keys: unknown) => (Array.isArray(keys) ? keys.map((key) => getStorageSync(key)) : []),
   }

@@ -1,6 +1,6 @@
 /** Device, window and network information, life-cycle listeners, base64, and the small functions of wx. */
 import { base64Decode, base64Encode, isArrayBuffer, toArrayBuffer } from './bytes.ts'
-import { Listeners, asyncApi, functionOf, stringOf } from './call.ts'
+import { asyncApi, functionOf, Listeners, stringOf } from './call.ts'
 import type { Phone } from './phone.ts'
 import { USER_DATA_PATH } from './virtual-files.ts'
 

@@ -1,5 +1,5 @@
 /** Toasts, dialogs, action sheets, previews and the clipboard: parameters and answers here, drawing in the host. */
-import { type Options, asyncApi, arrayOf, flagOf, numberOf, stringOf, wrongParameter } from './call.ts'
+import { arrayOf, asyncApi, flagOf, numberOf, type Options, stringOf, wrongParameter } from './call.ts'
 import type { ModalCall } from './host.ts'
 import type { Phone } from './phone.ts'
 
@@ -15,13 +15,12 @@ function createToast(phone: Phone) {
     hide()
     phone.host.ui.showToast({
       kind,
-      title: stringOf(options['title']),
-      icon: kind === 'loading' ? 'loading' : stringOf(options['icon'], 'success'),
-      image: stringOf(options['image']),
-      mask: flagOf(options['mask']),
+      title: stringOf(options.title),
+      icon: kind === 'loading' ? 'loading' : stringOf(options.icon, 'success'),
+      image: stringOf(options.image),
+      mask: flagOf(options.mask),
     })
-    if (kind === 'toast')
-      timer = phone.clock.start(hide, numberOf(options['duration'], 1500), { app: false })
+    if (kind === 'toast') timer = phone.clock.start(hide, numberOf(options.duration, 1500), { app: false })
   }
   const showing = (name: 'showToast' | 'showLoading', kind: 'toast' | 'loading') =>
     asyncApi(name, phone, (options, settle) => {
@@ -44,15 +43,15 @@ function createToast(phone: Phone) {
 }
 
 const modalCall = (options: Options): ModalCall => ({
-  title: stringOf(options['title']),
-  content: stringOf(options['content']),
-  showCancel: flagOf(options['showCancel'], true),
-  cancelText: stringOf(options['cancelText'], '取消'),
-  cancelColor: stringOf(options['cancelColor'], '#000000'),
-  confirmText: stringOf(options['confirmText'], '确定'),
-  confirmColor: stringOf(options['confirmColor'], '#576B95'),
-  editable: flagOf(options['editable']),
-  placeholderText: stringOf(options['placeholderText']),
+  title: stringOf(options.title),
+  content: stringOf(options.content),
+  showCancel: flagOf(options.showCancel, true),
+  cancelText: stringOf(options.cancelText, '取消'),
+  cancelColor: stringOf(options.cancelColor, '#000000'),
+  confirmText: stringOf(options.confirmText, '确定'),
+  confirmColor: stringOf(options.confirmColor, '#576B95'),
+  editable: flagOf(options.editable),
+  placeholderText: stringOf(options.placeholderText),
 })
 
 function createDialogs(phone: Phone) {
@@ -75,10 +74,10 @@ function createDialogs(phone: Phone) {
     showActionSheet: asyncApi('showActionSheet', phone, (options, settle) => {
       const wrong = wrongParameter(options, 'itemList', 'Array')
       if (wrong) return settle.fail(wrong)
-      const items = arrayOf(options['itemList']).map(String)
+      const items = arrayOf(options.itemList).map(String)
       if (items.length > 6) return settle.fail('parameter error: itemList should not be larger than 6')
       if (items.length === 0) return settle.fail('parameter error: itemList should have at least one item')
-      phone.host.ui.showActionSheet(items, stringOf(options['itemColor'], '#000000'), (index) => {
+      phone.host.ui.showActionSheet(items, stringOf(options.itemColor, '#000000'), (index) => {
         if (index < 0) settle.fail('cancel')
         else settle.ok({ tapIndex: index })
       })
@@ -94,14 +93,14 @@ export function createUi(phone: Phone) {
     previewImage: asyncApi('previewImage', phone, (options, settle) => {
       const wrong = wrongParameter(options, 'urls', 'Array')
       if (wrong) return settle.fail(wrong)
-      const urls = arrayOf(options['urls']).map(String)
-      phone.host.ui.previewImage(urls, Math.max(0, urls.indexOf(stringOf(options['current']))))
+      const urls = arrayOf(options.urls).map(String)
+      phone.host.ui.previewImage(urls, Math.max(0, urls.indexOf(stringOf(options.current))))
       settle.ok()
     }),
     setClipboardData: asyncApi('setClipboardData', phone, (options, settle) => {
       const wrong = wrongParameter(options, 'data', 'String')
       if (wrong) return settle.fail(wrong)
-      phone.host.ui.clipboard.set(stringOf(options['data']))
+      phone.host.ui.clipboard.set(stringOf(options.data))
       settle.ok()
     }),
     getClipboardData: asyncApi('getClipboardData', phone, (_, settle) =>

@@ -1,21 +1,26 @@
 /** wx.uploadFile (multipart, one file) and wx.downloadFile (into a temporary or a named file). */
 import { concatBytes, utf8Decode, utf8Encode } from './bytes.ts'
-import { type Options, numberOf, optionsOf, settler, stringOf, wrongParameter } from './call.ts'
+import { numberOf, type Options, optionsOf, settler, stringOf, wrongParameter } from './call.ts'
 import { urlRefusal } from './domains.ts'
 import { cookiesOf, headerOf, requestHeaders, responseHeader } from './headers.ts'
 import { extensionOf, mimeOf } from './media-types.ts'
 import type { Phone } from './phone.ts'
-import { type Transfer, type TransferGate, runTransfer, taskEvents } from './transfer.ts'
+import { runTransfer, type Transfer, type TransferGate, taskEvents } from './transfer.ts'
 import { FileRefusal, type VirtualFiles } from './virtual-files.ts'
 
 type Refusal = { reason: string; errno?: number }
 
-function refuse(options: Options, names: readonly string[], phone: Phone, purpose: 'upload' | 'download'): Refusal | null {
+function refuse(
+  options: Options,
+  names: readonly string[],
+  phone: Phone,
+  purpose: 'upload' | 'download',
+): Refusal | null {
   for (const name of names) {
     const wrong = wrongParameter(options, name, 'String')
     if (wrong) return { reason: wrong, errno: 1001 }
   }
-  return urlRefusal(stringOf(options['url']), purpose, phone.settings)
+  return urlRefusal(stringOf(options.url), purpose, phone.settings)
 }
 
 const errnoOf = (refusal: Refusal) => (refusal.errno === undefined ? {} : { errno: refusal.errno })
@@ -32,7 +37,10 @@ interface Part {
 /** The multipart body: the form's text fields, then the file. */
 export function multipart(boundary: string, fields: Options, file: Part): Uint8Array {
   const text = Object.entries(fields)
-    .map(([name, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${quote(name)}"\r\n\r\n${String(value)}\r\n`)
+    .map(
+      ([name, value]) =>
+        `--${boundary}\r\nContent-Disposition: form-data; name="${quote(name)}"\r\n\r\n${String(value)}\r\n`,
+    )
     .join('')
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="${quote(file.name)}"; filename="${quote(file.fileName)}"\r\nContent-Type: ${file.type}\r\n\r\n`
   return concatBytes([utf8Encode(text + head), file.bytes, utf8Encode(`\r\n--${boundary}--\r\n`)])
@@ -61,7 +69,7 @@ export function createUpload(phone: Phone, gate: TransferGate, files: VirtualFil
 }
 
 function missing(options: Options, files: VirtualFiles): Refusal | null {
-  const path = stringOf(options['filePath'])
+  const path = stringOf(options.filePath)
   return files.exists(path) ? null : { reason: `file not found` }
 }
 
@@ -73,16 +81,16 @@ interface Started {
 
 function startUpload(phone: Phone, gate: TransferGate, files: VirtualFiles, started: Started): Transfer {
   const { options, settle, events } = started
-  const path = stringOf(options['filePath'])
+  const path = stringOf(options.filePath)
   const boundary = `----WxFormBoundary${phone.clock.now().toString(36)}${path.length}`
   const bytes = files.read(path)
-  const body = multipart(boundary, optionsOf(options['formData']), {
-    name: stringOf(options['name']),
+  const body = multipart(boundary, optionsOf(options.formData), {
+    name: stringOf(options.name),
     fileName: path.slice(path.lastIndexOf('/') + 1),
     type: mimeOf(bytes, path),
     bytes,
   })
-  const headers = requestHeaders(options['header'], phone.settings, null).filter(
+  const headers = requestHeaders(options.header, phone.settings, null).filter(
     ([name]) => name.toLowerCase() !== 'content-type',
   )
   headers.push(['Content-Type', `multipart/form-data; boundary=${boundary}`])
@@ -93,12 +101,12 @@ function startUpload(phone: Phone, gate: TransferGate, files: VirtualFiles, star
     gate,
     {
       api: 'uploadFile',
-      url: stringOf(options['url']),
+      url: stringOf(options.url),
       method: 'POST',
       headers,
       redirect: 'follow',
       body,
-      timeout: numberOf(options['timeout'], phone.settings.limits.requestTimeout),
+      timeout: numberOf(options.timeout, phone.settings.limits.requestTimeout),
     },
     {
       sent: (done, total) =>
@@ -110,7 +118,12 @@ function startUpload(phone: Phone, gate: TransferGate, files: VirtualFiles, star
       head: (statusCode, list) => events.headers.emit({ header: header(list), statusCode }),
       data: (chunk) => void chunks.push(chunk),
       end: (statusCode, list) =>
-        settle.ok({ data: utf8Decode(concatBytes(chunks)), statusCode, header: header(list), cookies: cookiesOf(list) }),
+        settle.ok({
+          data: utf8Decode(concatBytes(chunks)),
+          statusCode,
+          header: header(list),
+          cookies: cookiesOf(list),
+        }),
     },
     settle,
   )
@@ -147,12 +160,12 @@ function startDownload(phone: Phone, gate: TransferGate, files: VirtualFiles, st
     gate,
     {
       api: 'downloadFile',
-      url: stringOf(options['url']),
+      url: stringOf(options.url),
       method: 'GET',
-      headers: requestHeaders(options['header'], phone.settings, null),
+      headers: requestHeaders(options.header, phone.settings, null),
       redirect: 'follow',
       body: null,
-      timeout: numberOf(options['timeout'], limits.requestTimeout),
+      timeout: numberOf(options.timeout, limits.requestTimeout),
     },
     {
       head: (statusCode, list) => {
@@ -182,9 +195,9 @@ function startDownload(phone: Phone, gate: TransferGate, files: VirtualFiles, st
 }
 
 function keep(files: VirtualFiles, bytes: Uint8Array, options: Options, type: string): object | string {
-  const filePath = stringOf(options['filePath'])
+  const filePath = stringOf(options.filePath)
   if (filePath === '') {
-    const name = stringOf(options['url']).split(/[?#]/, 1)[0] ?? ''
+    const name = stringOf(options.url).split(/[?#]/, 1)[0] ?? ''
     return { tempFilePath: files.addTemporary(bytes, extensionOf(bytes, name, type)) }
   }
   try {
@@ -195,4 +208,3 @@ function keep(files: VirtualFiles, bytes: Uint8Array, options: Options, type: st
     throw error
   }
 }
-

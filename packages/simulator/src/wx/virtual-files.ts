@@ -216,7 +216,8 @@ export class VirtualFiles {
   #keepQuota(path: string, size: number): void {
     let total = size
     for (const [name, entry] of this.#files) if (isKept(name) && name !== path) total += entry.bytes.length
-    if (total > this.#phone.settings.limits.userFilesBytes) refuse('the maximum size of the file storage limit is exceeded')
+    if (total > this.#phone.settings.limits.userFilesBytes)
+      refuse('the maximum size of the file storage limit is exceeded')
   }
 
   #put(path: string, bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 /** The part of a Node realm that runs inside it: the same wx core, so that every object the app sees belongs to the realm. */
 import type { Bundle } from '../../framework/bundle.ts'
 import { Loader, type ModuleSource } from '../../framework/loader.ts'
-import { type Runtime, createRuntime } from '../../framework/runtime.ts'
+import { createRuntime, type Runtime } from '../../framework/runtime.ts'
 import { createCore } from '../../wx/create.ts'
 import type { Host } from '../../wx/host.ts'
 import type { SettingsInput } from '../../wx/settings.ts'
@@ -26,7 +26,7 @@ export function boot(parts: InsideParts): Runtime & { setClock(moment: number | 
   const realDate = Date
   const setClock = (moment: number | null) => {
     core.phone.clock.set(moment)
-    parts.global['Date'] = moment === null ? realDate : createDate(core.phone.clock)
+    parts.global.Date = moment === null ? realDate : createDate(core.phone.clock)
   }
   return { ...runtime, setClock }
 }

@@ -1,11 +1,12 @@
 /** Pages and components without a view: their data and methods, for tests of an app's logic. */
-import { functionOf, optionsOf } from '../../wx/call.ts'
-import type { Phone } from '../../wx/phone.ts'
+
 import type { Bundle } from '../../framework/bundle.ts'
 import { EventChannel } from '../../framework/event-channel.ts'
 import type { Loader } from '../../framework/loader.ts'
 import type { PageFactory, PageHandle, Query } from '../../framework/router.ts'
 import { assignPath, cloneUpdates, jsonClone, parsePath } from '../../framework/set-data.ts'
+import { functionOf, optionsOf } from '../../wx/call.ts'
+import type { Phone } from '../../wx/phone.ts'
 
 type Definition = Readonly<Record<string, unknown>>
 type Instance = Record<string, unknown>
@@ -19,14 +20,14 @@ const hookOf = (registered: Registered, instance: Instance, name: string) => {
   const { definition, isComponent } = registered
   const own = functionOf(instance[name])
   if (own || !isComponent) return own
-  return functionOf(optionsOf(definition['lifetimes'])[name]) ?? functionOf(definition[name])
+  return functionOf(optionsOf(definition.lifetimes)[name]) ?? functionOf(definition[name])
 }
 
 /** The value a property starts with. */
 function initialProperty(declared: unknown): unknown {
   const options = optionsOf(declared)
-  if (typeof declared === 'object' && declared !== null && 'value' in options) return jsonClone(options['value'])
-  const type = typeof declared === 'function' ? declared : options['type']
+  if (typeof declared === 'object' && declared !== null && 'value' in options) return jsonClone(options.value)
+  const type = typeof declared === 'function' ? declared : options.type
   if (type === String) return ''
   if (type === Number) return 0
   if (type === Boolean) return false
@@ -37,13 +38,13 @@ function initialProperty(declared: unknown): unknown {
 function makeInstance(registered: Registered, phone: Phone): Instance {
   const { definition, isComponent } = registered
   const data: Record<string, unknown> = {}
-  for (const [name, declared] of Object.entries(isComponent ? optionsOf(definition['properties']) : {}))
+  for (const [name, declared] of Object.entries(isComponent ? optionsOf(definition.properties) : {}))
     data[name] = initialProperty(declared)
-  Object.assign(data, optionsOf(jsonClone(definition['data'] ?? {})))
-  const own = isComponent ? optionsOf(definition['methods']) : definition
+  Object.assign(data, optionsOf(jsonClone(definition.data ?? {})))
+  const own = isComponent ? optionsOf(definition.methods) : definition
   const instance: Instance = { ...own, data }
-  if (isComponent) instance['properties'] = data
-  instance['setData'] = (updates: unknown, callback?: unknown) => {
+  if (isComponent) instance.properties = data
+  instance.setData = (updates: unknown, callback?: unknown) => {
     const warn = (text: string) => phone.host.log('warn', text)
     for (const [path, value] of Object.entries(cloneUpdates(optionsOf(updates), warn)))
       assignPath(data, parsePath(path), value)
