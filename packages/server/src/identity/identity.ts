@@ -37,24 +37,33 @@ export const createIdentity = (keys: AppKeys, tokens: TokenVerifier): Identity =
     [keys.secretKey, keyCaller('service_role')],
   ]
 
-  const authenticateKey = async (apikey: string): Promise<Caller> => {
-    if (!OPAQUE.test(apikey)) return tokens.verify(apikey)
-    const found = opaque.find(([key]) => sameSecret(key, apikey))
-    if (found === undefined) throw new AppError('unauthorized', 'Invalid API key', { reason: 'key_invalid' })
+  const authenticateToken = async (token: string): Promise<Caller> => {
+    if (!OPAQUE.test(token)) return tokens.verify(token)
+    const found = opaque.find(([key]) => sameSecret(key, token))
+    if (found === undefined) throw invalidKey()
     return found[1]
   }
 
+  /** A key that is a token is refused as a key: its owner looks for a wrong key, not for a wrong login. */
+  const authenticateKey = async (apikey: string): Promise<Caller> =>
+    authenticateToken(apikey).catch((error: unknown) => {
+      throw error instanceof AppError && error.code === 'unauthorized' ? invalidKey(error) : error
+    })
+
   return {
     authenticateKey,
-    authenticateToken: (token) => authenticateKey(token),
+    authenticateToken,
     async authenticate({ apikey, bearer }) {
       // The key is checked even when a token decides: a wrong key is a mistake that its owner should hear of.
       const key = apikey === undefined || apikey === '' ? null : await authenticateKey(apikey)
       if (bearer === undefined || bearer === '') return key ?? ANONYMOUS
-      return bearer === apikey && key !== null ? key : authenticateKey(bearer)
+      return bearer === apikey && key !== null ? key : authenticateToken(bearer)
     },
   }
 }
+
+const invalidKey = (cause?: unknown): AppError =>
+  new AppError('unauthorized', 'Invalid API key', { reason: 'key_invalid', cause })
 
 /** Compares in constant time, whatever the lengths. */
 const sameSecret = (left: string, right: string): boolean => {

@@ -29,6 +29,8 @@ export interface TokenOptions {
 const MAX_TOKEN_LENGTH = 16_384
 const CACHED_TOKENS = 10_000
 const ROLE_NAME = /^[^\0]{1,63}$/
+// NUL and halves of surrogate pairs, as JSON.stringify writes them: Postgres cannot read them back, and every policy reads the claims.
+const UNREADABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
 
 const refuse = (reason: TokenRefusal, message: string, cause?: unknown): AppError =>
   new AppError('unauthorized', message, { reason, cause })
@@ -92,14 +94,20 @@ export class TokenVerifier {
 
 const toCaller = (claims: JsonObject): Caller => {
   const role = claims.role ?? 'anon'
-  if (typeof role !== 'string' || !ROLE_NAME.test(role))
+  // `none` is how Postgres spells "whoever logged in", which is more than any caller.
+  if (typeof role !== 'string' || !ROLE_NAME.test(role) || role === 'none') {
     throw refuse('token_claims', 'The role claim is not a role name')
+  }
+  const claimsText = JSON.stringify(claims)
+  if (UNREADABLE.test(claimsText)) throw refuse('token_claims', 'The claims hold a character that the database cannot')
   const { sub, exp } = claims
+  // 1e400 is JSON, and later than any end.
+  if (exp === Number.POSITIVE_INFINITY) throw refuse('token_claims', 'The claim exp is not a time')
   return {
     role,
     userId: typeof sub === 'string' && sub !== '' ? sub : null,
     claims,
-    claimsText: JSON.stringify(claims),
+    claimsText,
     expiresAt: typeof exp === 'number' ? exp : null,
   }
 }
@@ -108,7 +116,7 @@ const refusalOf = (error: unknown): AppError => {
   if (error instanceof AppError) return error
   if (error instanceof errors.JWTExpired) return refuse('token_expired', 'The token has expired', error)
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return error.claim === 'nbf'
+    return error.claim === 'nbf' && error.reason === 'check_failed'
       ? refuse('token_not_yet', 'The token is not valid yet', error)
       : refuse('token_claims', 'The claims of the token are not valid', error)
   }
