@@ -56,7 +56,7 @@ export const startStorage = async (options: StorageFixtureOptions = {}): Promise
   const files = createFiles({ ...db, store, clock, ids: randomIds, log, ...limit })
   const signer = createUrlSigner({ secret: randomIds.secret(32), clock })
   const loggerInstance: FastifyBaseLogger = log
-  const app = fastify({ loggerInstance, disableRequestLogging: true, routerOptions: { maxParamLength: 4096 } })
+  const app = fastify({ loggerInstance, routerOptions: { maxParamLength: 4096 } })
   app.addHook('onRequest', async (request) => {
     request.caller = callerFor(bearerOf(request.headers.authorization) ?? 'anon')
   })

@@ -4,6 +4,7 @@ import type { Files } from '../../../files/files.ts'
 import type { UrlSigner } from '../../../files/signing.ts'
 import type { Actor, Address } from '../../../files/types.ts'
 import type { Clock } from '../../../kernel/clock.ts'
+import { AppError } from '../../../kernel/errors.ts'
 
 export interface StorageServices {
   readonly files: Files
@@ -30,3 +31,23 @@ export const actorOf = (request: Pick<FastifyRequest, 'caller'>, operation: stri
   caller: request.caller,
   operation,
 })
+
+/**
+ * Addresses are ambiguous for buckets that are called like a part of the API: `/object/public/a/b` may be object `b` of bucket `a`, asked for
+ * by its public address, or object `a/b` of a bucket called `public`. The API's own meaning comes first; when it finds nothing, the other one.
+ */
+export const orInBucketNamed = async <T>(
+  bucketId: string,
+  address: Address,
+  find: (address: Address) => Promise<T>,
+  otherwise: (address: Address) => Promise<T>,
+): Promise<T> => {
+  try {
+    return await find(address)
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'not_found') throw error
+    return otherwise({ bucketId, name: `${address.bucketId}/${address.name}` }).catch(() => {
+      throw error
+    })
+  }
+}

@@ -1,8 +1,8 @@
 /** Downloads: as the caller, or by the address of a public object, which needs no key. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { refusal } from '../../../files/errors.ts'
-import type { StoredObject } from '../../../files/types.ts'
-import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
+import type { Address, StoredObject } from '../../../files/types.ts'
+import { actorOf, addressOf, type ObjectRoute, orInBucketNamed, type StorageServices } from './context.ts'
 
 export interface DownloadRoute extends ObjectRoute {
   Querystring: { download?: string | string[] }
@@ -22,13 +22,22 @@ export const downloadRoutes =
         handler: (request, reply) => serve(request, reply, () => find(request)),
       })
     }
-    const asCaller: Find = (request) => objects.find(actorOf(request, 'object.get_authenticated'), addressOf(request))
+    const open: (request: FastifyRequest<DownloadRoute>) => (address: Address) => Promise<StoredObject> =
+      (request) => (address) =>
+        objects.findOpen(actorOf(request, 'object.get_authenticated'), address)
 
-    route('/object/public/:bucket/*', (request) => objects.findPublic(addressOf(request)))
-    route('/object/authenticated/:bucket/*', asCaller)
-    route('/object/:bucket/*', (request) =>
-      objects.findOpen(actorOf(request, 'object.get_authenticated'), addressOf(request)),
+    route('/object/public/:bucket/*', (request) =>
+      orInBucketNamed('public', addressOf(request), objects.findPublic, open(request)),
     )
+    route('/object/authenticated/:bucket/*', (request) =>
+      orInBucketNamed(
+        'authenticated',
+        addressOf(request),
+        (address) => objects.find(actorOf(request, 'object.get_authenticated'), address),
+        open(request),
+      ),
+    )
+    route('/object/:bucket/*', (request) => open(request)(addressOf(request)))
   }
 
 /** Answers a request with the object that `find` finds. */
@@ -44,9 +53,19 @@ export const server =
     const answer = await files.download(find, {
       headers: request.headers,
       headersOnly,
-      download: Array.isArray(download) ? download[0] : download,
+      download: downloadName(Array.isArray(download) ? download[0] : download),
     })
     reply.code(answer.status).headers(answer.headers)
     if (answer.status === 416 && !headersOnly) throw refusal('invalid_range', 'The requested range is not satisfiable')
     return reply.send(answer.stream ?? (headersOnly ? undefined : ''))
   }
+
+/** The official client runs a signed URL through encodeURI whose file name it has encoded already. */
+const downloadName = (name: string | undefined): string | undefined => {
+  if (name === undefined || !/%[89a-f][\da-f]/i.test(name)) return name
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
+}

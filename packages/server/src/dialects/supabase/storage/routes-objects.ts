@@ -1,10 +1,11 @@
 /** Listing, describing and removing objects. */
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { objectNotFound, refusal } from '../../../files/errors.ts'
 import type { FolderQuery, PageQuery } from '../../../files/listing.ts'
+import type { Address } from '../../../files/types.ts'
 import { isObject, type JsonObject } from '../../../kernel/json.ts'
 import { objectBody, oneOf, optionalFlag, optionalInteger, optionalText, texts } from './body.ts'
-import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
+import { actorOf, addressOf, type ObjectRoute, orInBucketNamed, type StorageServices } from './context.ts'
 import { renderEntry, renderInfo, renderObject, renderPage } from './render.ts'
 
 const MAX_NAMES = 1000
@@ -48,27 +49,20 @@ export const objectRoutes =
       return { message: 'Successfully deleted' }
     })
 
-    app.get<ObjectRoute>('/object/info/:bucket/*', async (request, reply) =>
-      withoutStoring(
-        reply,
-        renderInfo(await files.objects.findOpen(actorOf(request, 'object.info_authenticated'), addressOf(request))),
-      ),
+    const open = (request: FastifyRequest<ObjectRoute>) => (address: Address) =>
+      files.objects.findOpen(actorOf(request, 'object.info_authenticated'), address)
+
+    app.get<ObjectRoute>('/object/info/:bucket/*', async (request) =>
+      renderInfo(await open(request)(addressOf(request))),
     )
-    app.get<ObjectRoute>('/object/info/authenticated/:bucket/*', async (request, reply) =>
-      withoutStoring(
-        reply,
-        renderInfo(await files.objects.find(actorOf(request, 'object.info_authenticated'), addressOf(request))),
-      ),
-    )
+    app.get<ObjectRoute>('/object/info/authenticated/:bucket/*', async (request) => {
+      const find = (address: Address) => files.objects.find(actorOf(request, 'object.info_authenticated'), address)
+      return renderInfo(await orInBucketNamed('authenticated', addressOf(request), find, open(request)))
+    })
     app.get<ObjectRoute>('/object/info/public/:bucket/*', async (request) =>
-      renderInfo(await files.objects.findPublic(addressOf(request))),
+      renderInfo(await orInBucketNamed('public', addressOf(request), files.objects.findPublic, open(request))),
     )
   }
-
-const withoutStoring = <T>(reply: FastifyReply, body: T): T => {
-  reply.header('cache-control', 'no-store')
-  return body
-}
 
 const SORT_COLUMNS = ['name', 'created_at', 'updated_at', 'last_accessed_at'] as const
 const ORDERS = ['asc', 'desc'] as const
