@@ -2,14 +2,16 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { StorageServices } from '../src/dialects/supabase/storage/context.ts'
+import { sendStorageError } from '../src/dialects/supabase/storage/errors.ts'
 import { storageDialect } from '../src/dialects/supabase/storage/storage.ts'
 import type { BlobStore } from '../src/files/blob-store.ts'
 import { createFiles, type Files } from '../src/files/files.ts'
 import { createUrlSigner } from '../src/files/signing.ts'
 import { createDiskStore } from '../src/files/stores/disk.ts'
 import { bearerOf } from '../src/http/caller.ts'
+import { createHttpServer } from '../src/http/server.ts'
 import type { Caller } from '../src/identity/caller.ts'
 import { type Clock, systemClock } from '../src/kernel/clock.ts'
 import { randomIds } from '../src/kernel/ids.ts'
@@ -55,8 +57,12 @@ export const startStorage = async (options: StorageFixtureOptions = {}): Promise
   const log = createLog({ level: 'error', stream: process.stderr })
   const files = createFiles({ ...db, store, clock, ids: randomIds, log, ...limit })
   const signer = createUrlSigner({ secret: randomIds.secret(32), clock })
-  const loggerInstance: FastifyBaseLogger = log
-  const app = fastify({ loggerInstance, routerOptions: { maxParamLength: 4096 } })
+  const app = createHttpServer({
+    log,
+    ids: randomIds,
+    bodyLimit: 2 ** 20,
+    dialects: [{ prefix: '/storage/v1', send: sendStorageError }],
+  })
   app.addHook('onRequest', async (request) => {
     request.caller = callerFor(bearerOf(request.headers.authorization) ?? 'anon')
   })

@@ -20,10 +20,12 @@ export interface ObjectRoute {
   Params: { bucket: string; '*': string }
 }
 
-export const addressOf = (request: FastifyRequest<ObjectRoute>): Address => ({
-  bucketId: request.params.bucket,
-  name: request.params['*'],
-})
+export const addressOf = (request: FastifyRequest<ObjectRoute>): Address => {
+  const name = request.params['*']
+  // A router that ignores trailing slashes has taken it off; no object has such a name.
+  const slash = (request.raw.url ?? '').split('?', 1)[0]?.endsWith('/') && !name.endsWith('/')
+  return { bucketId: request.params.bucket, name: slash ? `${name}/` : name }
+}
 
 /** The caller of this request, doing `operation`, in the words that policies compare with storage.operation(). */
 export const actorOf = (request: Pick<FastifyRequest, 'caller'>, operation: string): Actor => ({

@@ -53,6 +53,7 @@ const BY_CODE: Record<ErrorCode, Wire> = {
 const byStatus = (status: number): Wire => {
   if (status === 404) return BY_CODE.not_found
   if (status === 413) return BY_CODE.too_large
+  if (status === 415) return BY_REASON.mime_not_allowed
   return status >= 400 && status < 500 ? BY_CODE.bad_request : BY_CODE.internal
 }
 
@@ -78,7 +79,8 @@ export const renderError = (error: Error, requestId: string) => {
 /** Answers a request with an error. A route that does not exist keeps its 404. */
 export const sendStorageError = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown => {
   const told = wireOf(error)
-  if (told.statusCode >= 500) request.log.error({ error }, 'storage request failed')
+  // What is documented as missing is no failure.
+  if (told.statusCode >= 500 && told.statusCode !== 501) request.log.error({ error }, 'storage request failed')
   if (error instanceof AppError && error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)
   const noRoute = told === BY_CODE.not_found
   return reply

@@ -53,6 +53,8 @@ export const readForm = (request: IncomingMessage): Promise<FormFile> =>
     })
     parser.on('file', (_name, stream, _filename, _encoding, contentType) => {
       file = stream
+      // An error that comes when nobody reads (yet, or any more) must not end the process.
+      stream.on('error', () => {})
       resolve({ stream, contentType, fields, rest })
     })
     parser.on('partsLimit', () => fail(refusal('invalid_body', 'The form has too many parts')))

@@ -1,8 +1,11 @@
 /** Uploads: bodies of any type and size, never parsed and never held in memory. */
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { refusal } from '../../../files/errors.ts'
 import { parseObjectName } from '../../../files/names.ts'
 import { verifyUpload } from '../../../files/signing.ts'
 import type { Actor, Address, WriteMode } from '../../../files/types.ts'
+import { AppError } from '../../../kernel/errors.ts'
 import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
 import { keepPace, letGo } from './pace.ts'
 import { renderUploaded } from './render.ts'
@@ -62,8 +65,13 @@ export const receiver =
       return reply.send(renderUploaded(uploaded))
     } catch (error) {
       letGo(request.raw, clock)
-      throw error
+      throw brokenOff(request.raw) && !(error instanceof AppError) ? connectionLost(error) : error
     } finally {
       finished()
     }
   }
+
+const brokenOff = (request: IncomingMessage): boolean => request.destroyed && !request.complete
+
+const connectionLost = (cause: unknown) =>
+  refusal('invalid_body', 'The connection was closed before the upload was complete', { cause })
