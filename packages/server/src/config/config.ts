@@ -2,9 +2,10 @@
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { parse as parseToml } from 'smol-toml'
+import { parse as parseToml, TomlError } from 'smol-toml'
+import { MIN_SECRET_BYTES } from '../identity/keys.ts'
 import { AppError } from '../kernel/errors.ts'
-import { isObject, type JsonObject } from '../kernel/json.ts'
+import { isObject, type Json, type JsonObject } from '../kernel/json.ts'
 import { START_OPTIONS, type StartFlag, variableOf } from './options.ts'
 
 export interface Config {
@@ -55,77 +56,144 @@ const invalid = (message: string): AppError => new AppError('bad_request', messa
 
 /** Reads the sources. Throws AppError `bad_request` that names the setting and what it should be. */
 export const readConfig = (sources: Sources): Config => {
-  const text = (flag: StartFlag): string | null => given(sources, flag)
-  const file = sources.file
-  return {
-    host: hostOf(text('host') ?? ''),
-    port: portOf(text('port') ?? ''),
-    dataDir: resolve(sources.cwd, text('data-dir') ?? ''),
-    databaseUrl: databaseUrlOf(text('database-url')),
-    jwtSecret: secretOf(text('jwt-secret')),
-    logLevel: levelOf(text('log-level') ?? ''),
-    trustedProxies: listOf(text('trusted-proxies')),
-    prepare: !isOn(text('no-prepare')),
-    json: isOn(text('json')),
+  const the = (flag: StartFlag): Given => given(sources, flag)
+  const file = withVariables(sources.file, sources.env)
+  const config: Config = {
+    host: hostOf(the('host')),
+    port: portOf(the('port')),
+    dataDir: resolve(sources.cwd, the('data-dir').text),
+    databaseUrl: databaseUrlOf(the('database-url')),
+    jwtSecret: secretOf(the('jwt-secret')),
+    logLevel: levelOf(the('log-level')),
+    trustedProxies: proxiesOf(the('trusted-proxies')),
+    prepare: !isOn(the('no-prepare')),
+    json: isOn(the('json')),
     api: apiOf(tableOf(file, 'api')),
     storage: storageOf(tableOf(file, 'storage')),
   }
+  if (config.jwtSecret === DEMO_SECRET && !isLoopback(config.host)) {
+    throw invalid(
+      `${the('jwt-secret').name} is the secret of Supabase's public examples: anyone could sign keys for ${config.host}`,
+    )
+  }
+  return config
 }
 
-const given = ({ flags, env }: Sources, flag: StartFlag): string | null => {
-  const value = flags[flag] ?? env[variableOf(flag)]
-  if (value !== undefined) return String(value)
+/** A setting as it was given: its text (empty when it was not), and the name under which the operator knows it. */
+interface Given {
+  readonly name: string
+  readonly text: string
+}
+
+/** The flag, else the variable, else the default. An empty variable is none: compose files write those for what is not set. */
+const given = ({ flags, env }: Sources, flag: StartFlag): Given => {
+  const byFlag = flags[flag]
+  if (byFlag !== undefined) return { name: `--${flag}`, text: String(byFlag) }
+  const variable = variableOf(flag)
+  const byVariable = env[variable]
+  if (byVariable !== undefined && byVariable !== '') return { name: variable, text: byVariable }
   const spec = START_OPTIONS.find((each) => each.flag === flag)
-  return spec !== undefined && 'fallback' in spec ? spec.fallback : null
+  return { name: `--${flag}`, text: spec !== undefined && 'fallback' in spec ? spec.fallback : '' }
 }
 
-const isOn = (text: string | null): boolean =>
-  text !== null && !['', '0', 'false', 'no', 'off'].includes(text.toLowerCase())
+/** The secret in Supabase's documentation and images; the keys that go with it are known to everyone. */
+export const DEMO_SECRET = 'super-secret-jwt-token-with-at-least-32-characters-long'
 
-const hostOf = (text: string): string => {
+/** Whether only this machine can reach an address. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
+
+const VARIABLE = /^env\((\w+)\)$/
+
+/** Supabase's way of keeping secrets out of the file: a text `env(NAME)` stands for the variable. */
+const withVariables = (file: JsonObject, env: Sources['env']): JsonObject => {
+  const replace = (value: Json | undefined): Json | undefined => {
+    if (typeof value === 'string') {
+      const name = VARIABLE.exec(value)?.[1]
+      return name === undefined ? value : (env[name] ?? '')
+    }
+    if (Array.isArray(value)) return value.map((each: Json) => replace(each) ?? null)
+    return isObject(value) ? replaceAll(value) : value
+  }
+  const replaceAll = (table: JsonObject): JsonObject =>
+    Object.fromEntries(Object.entries(table).map(([key, value]) => [key, replace(value)]))
+  return replaceAll(file)
+}
+
+const OFF = ['', '0', 'false', 'no', 'off']
+const ON = ['1', 'true', 'yes', 'on']
+
+const isOn = ({ name, text }: Given): boolean => {
+  const word = text.toLowerCase()
+  if (ON.includes(word)) return true
+  if (OFF.includes(word)) return false
+  throw invalid(`${name} should be true or false, not "${text}"`)
+}
+
+const hostOf = ({ name, text }: Given): string => {
   if (isIP(text) !== 0 || /^[\w.-]+$/.test(text)) return text
-  throw invalid(`--host should be an address or a name, not "${text}"`)
+  throw invalid(`${name} should be an address or a name, not "${text}"`)
 }
 
-const portOf = (text: string): number => {
+const portOf = ({ name, text }: Given): number => {
   const port = Number(text)
   if (/^\d+$/.test(text) && port <= 65_535) return port
-  throw invalid(`--port should be a number from 0 to 65535, not "${text}"`)
+  throw invalid(`${name} should be a number from 0 to 65535, not "${text}"`)
 }
 
-const databaseUrlOf = (text: string | null): string | null => {
-  if (text === null || text === '') return null
+// The text is not repeated in errors here and below: it holds a secret.
+const databaseUrlOf = ({ name, text }: Given): string | null => {
+  if (text === '') return null
   if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) {
-    throw invalid('--database-url should look like postgresql://user:password@host:5432/database')
+    throw invalid(`${name} should look like postgresql://user:password@host:5432/database`)
   }
   return text
 }
 
-const secretOf = (text: string | null): string | null => {
-  if (text === null || text === '') return null
-  if (Buffer.byteLength(text) < 32) throw invalid('--jwt-secret needs at least 32 bytes')
+const secretOf = ({ name, text }: Given): string | null => {
+  if (text === '') return null
+  const bytes = Buffer.byteLength(text)
+  if (bytes < MIN_SECRET_BYTES) throw invalid(`${name} needs at least ${MIN_SECRET_BYTES} bytes, it has ${bytes}`)
   return text
 }
 
-const levelOf = (text: string): LogLevel => {
+const levelOf = ({ name, text }: Given): LogLevel => {
   const level = LOG_LEVELS.find((each) => each === text)
-  if (level === undefined) throw invalid(`--log-level should be one of ${LOG_LEVELS.join(', ')}, not "${text}"`)
+  if (level === undefined) throw invalid(`${name} should be one of ${LOG_LEVELS.join(', ')}, not "${text}"`)
   return level
 }
 
-const listOf = (text: string | null): readonly string[] =>
-  (text ?? '')
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-
-const tableOf = (file: JsonObject, name: string): JsonObject => {
-  const table = file[name] ?? {}
-  if (!isObject(table)) throw invalid(`[${name}] in supabase/config.toml should be a table`)
-  return table
+const isNetwork = (text: string): boolean => {
+  const [address = '', bits, ...more] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || more.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
 }
 
-const apiOf = (table: JsonObject): ApiConfig => ({
+const proxiesOf = ({ name, text }: Given): readonly string[] => {
+  const list = text.split(',').map((part) => part.trim())
+  const proxies = list.filter((part) => part !== '')
+  const wrong = proxies.find((part) => !isNetwork(part))
+  if (wrong === undefined) return proxies
+  throw invalid(`${name} should be addresses or networks such as 10.0.0.0/8, not "${wrong}"`)
+}
+
+/** One table of the file, which remembers its name for errors. */
+interface Table {
+  readonly name: string
+  readonly values: JsonObject
+}
+
+const tableOf = (file: JsonObject, name: string): Table => {
+  const values = file[name] ?? {}
+  if (!isObject(values)) throw invalid(`[${name}] in supabase/config.toml should be a table`)
+  return { name, values }
+}
+
+const unfit = ({ name }: Table, key: string, wanted: string): AppError =>
+  invalid(`${name}.${key} in supabase/config.toml should be ${wanted}`)
+
+const apiOf = (table: Table): ApiConfig => ({
   schemas: stringsOf(table, 'schemas') ?? ['public', 'cloud'],
   extraSearchPath: stringsOf(table, 'extra_search_path') ?? ['public', 'extensions'],
   maxRows: numberOf(table, 'max_rows') ?? null,
@@ -133,22 +201,22 @@ const apiOf = (table: JsonObject): ApiConfig => ({
 
 const DEFAULT_FILE_SIZE_LIMIT = 50 * 1024 * 1024
 
-const storageOf = (table: JsonObject): StorageConfig => ({
+const storageOf = (table: Table): StorageConfig => ({
   fileSizeLimit: bytesOf(table, 'file_size_limit') ?? DEFAULT_FILE_SIZE_LIMIT,
 })
 
-const stringsOf = (table: JsonObject, key: string): readonly string[] | undefined => {
-  const value = table[key]
+const stringsOf = (table: Table, key: string): readonly string[] | undefined => {
+  const value = table.values[key]
   if (value === undefined) return undefined
   if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value
-  throw invalid(`${key} in supabase/config.toml should be a list of strings`)
+  throw unfit(table, key, 'a list of strings')
 }
 
-const numberOf = (table: JsonObject, key: string): number | undefined => {
-  const value = table[key]
+const numberOf = (table: Table, key: string): number | undefined => {
+  const value = table.values[key]
   if (value === undefined) return undefined
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value
-  throw invalid(`${key} in supabase/config.toml should be a whole number`)
+  throw unfit(table, key, 'a whole number')
 }
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -162,13 +230,12 @@ const UNITS: Readonly<Record<string, number>> = {
   GIB: 1024 ** 3,
 }
 
-const bytesOf = (table: JsonObject, key: string): number | undefined => {
-  const value = table[key]
+const bytesOf = (table: Table, key: string): number | undefined => {
+  const value = table.values[key]
   if (value === undefined) return undefined
   const [, digits = '', unit = ''] = /^(\d+) ?([A-Za-z]*)$/.exec(String(value)) ?? []
   const factor = UNITS[unit.toUpperCase()]
-  if (digits === '' || factor === undefined)
-    throw invalid(`${key} in supabase/config.toml should be a size such as "50MiB"`)
+  if (digits === '' || factor === undefined) throw unfit(table, key, 'a size such as "50MiB"')
   return Number(digits) * factor
 }
 
@@ -178,13 +245,17 @@ export const readConfigFile = async (cwd: string): Promise<JsonObject> => {
   let text: string
   try {
     text = await readFile(path, 'utf8')
-  } catch {
-    return {}
+  } catch (cause) {
+    // Node's own errors carry a code.
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {}
+    throw new AppError('bad_request', `${path} cannot be read (${code})`, { cause })
   }
   try {
     // TOML has dates beyond JSON; none of the settings read here is one.
     return parseToml(text) as JsonObject
   } catch (cause) {
-    throw new AppError('bad_request', `${path} is not valid TOML`, { cause })
+    const where = cause instanceof TomlError ? ` (line ${cause.line}, column ${cause.column})` : ''
+    throw new AppError('bad_request', `${path} is not valid TOML${where}`, { cause })
   }
 }

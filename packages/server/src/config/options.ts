@@ -1,4 +1,4 @@
-/** Every setting of a server: its flag, its environment variable, its key in supabase/config.toml, its meaning. Parsing is derived from this list. */
+/** Every setting of a server that has a flag: its environment variable, its default, its meaning. Help and parsing are derived from this list. */
 
 export interface OptionSpec {
   /** Long flag without dashes; the variable is TEAHOUSE_ and the same in upper case. */

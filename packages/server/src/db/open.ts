@@ -1,10 +1,12 @@
 /** The one database of the app: the embedded server or the operator's own, prepared, with a pool for the owner and one for requests. */
 import type pg from 'pg'
-import { AppError } from '../kernel/errors.ts'
+import { AppError, toError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
 import type { Log } from '../observe/log.ts'
+import { connectionOf, placeOf } from './connection-url.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded.ts'
-import { Pool } from './pool.ts'
+import { type FolderLock, lockFolder } from './embedded/lock.ts'
+import { Pool, ping } from './pool.ts'
 import { prepareDatabase } from './prepare/prepare.ts'
 import type { DatabaseProfile, Shortcoming } from './prepare/profile.ts'
 
@@ -37,12 +39,11 @@ const OWNER_CONNECTIONS = 5
 
 /** Starts or reaches the database and prepares it. Throws AppError with a line that says what to do. */
 export const openDatabase = async (options: DatabaseOptions): Promise<Database> => {
-  const embedded =
-    options.url === null ? await startEmbeddedPostgres({ dataDir: options.dataDir, log: plainLog(options.log) }) : null
-  const url = embedded?.ownerUrl ?? options.url ?? ''
-  const connection = embedded === null ? connectionOf(url) : embedded.connection
+  const server = options.url === null ? await embeddedServer(options) : await externalServer(options, options.url)
+  const { connection, url } = server
   const owner = makePool(options, connection, { max: OWNER_CONNECTIONS, applicationName: 'teahouse' })
   try {
+    if (options.url !== null) await reach(owner, options.url)
     const prepared = await prepareDatabase(owner, connection, options.ids)
     const requests = makePool(options, prepared.login.connection, {
       max: REQUEST_CONNECTIONS,
@@ -50,11 +51,41 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
       serviceRole: prepared.login.serviceRole,
     })
     const { profile, shortcomings } = prepared
-    const stop = () => stopAll([owner, requests], embedded)
+    const stop = () => stopAll([owner, requests], server)
     return { owner, requests, connection, url, profile, shortcomings, stop }
   } catch (error) {
-    await stopAll([owner], embedded)
+    await stopAll([owner], server)
     throw error
+  }
+}
+
+/** A PostgreSQL server, and the hold on the data dir that goes with it. */
+interface Server {
+  readonly connection: pg.ClientConfig
+  readonly url: string
+  readonly stop: () => Promise<void>
+}
+
+const embeddedServer = async ({ dataDir, log }: DatabaseOptions): Promise<Server> => {
+  const embedded: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir, log: plainLog(log) })
+  return { connection: embedded.connection, url: embedded.ownerUrl, stop: () => embedded.stop() }
+}
+
+/** The embedded server locks the data dir by itself; with another database, files and keys in it still have one owner. */
+const externalServer = async ({ dataDir }: DatabaseOptions, url: string): Promise<Server> => {
+  const connection = connectionOf(url)
+  const lock: FolderLock = await lockFolder(dataDir)
+  return { connection, url, stop: () => lock.release() }
+}
+
+/** Asks once, so that a wrong address or password is told as what it is. */
+const reach = async (owner: Pool, url: string): Promise<void> => {
+  try {
+    await owner.run(ping)
+  } catch (error) {
+    const reason = toError(error instanceof AppError ? (error.cause ?? error) : error)
+    const said = reason instanceof AggregateError ? toError(reason.errors[0]).message : reason.message
+    throw new AppError('unavailable', `The database ${placeOf(url)} cannot be reached: ${said}`, { cause: error })
   }
 }
 
@@ -75,24 +106,10 @@ const makePool = ({ prepare, log }: DatabaseOptions, connection: pg.ClientConfig
     onIdleError: (error) => log.warn({ error: error.message }, 'a database connection was lost while idle'),
   })
 
-const stopAll = async (pools: readonly Pool[], embedded: EmbeddedPostgres | null): Promise<void> => {
-  await Promise.all(pools.map((pool) => pool.end()))
-  await embedded?.stop()
-}
-
-/** A URL in pg's parts, so that another login can take the place of user and password. */
-const connectionOf = (text: string): pg.ClientConfig => {
-  const url = new URL(text)
-  const ssl = url.searchParams.get('sslmode')
-  if (url.pathname.length < 2) throw new AppError('bad_request', 'the database URL names no database')
-  return {
-    host: decodeURIComponent(url.searchParams.get('host') ?? url.hostname),
-    port: url.port === '' ? 5432 : Number(url.port),
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)),
-    ...(ssl === null || ssl === 'disable'
-      ? {}
-      : { ssl: { rejectUnauthorized: ssl === 'verify-full' || ssl === 'verify-ca' } }),
+const stopAll = async (pools: readonly Pool[], server: Server): Promise<void> => {
+  try {
+    await Promise.all(pools.map((pool) => pool.end()))
+  } finally {
+    await server.stop()
   }
 }
