@@ -1,6 +1,5 @@
 /** The composition root of one app. It reads as the table of contents: what exists, and what is built from what. */
 import { createHmac } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from './config/config.ts'
@@ -8,12 +7,15 @@ import { ensureDataDir, loadJwtSecret } from './config/secrets.ts'
 import type { StartReport } from './config/start-report.ts'
 import { CatalogService } from './db/catalog/service.ts'
 import { type Database, openDatabase } from './db/open.ts'
+import { ping } from './db/pool.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
 import { storageDialect } from './dialects/supabase/storage/storage.ts'
 import { createFiles, type Files } from './files/files.ts'
 import { createUrlSigner } from './files/signing.ts'
 import { createDiskStore } from './files/stores/disk.ts'
 import { authenticated, supabaseProofs } from './http/caller.ts'
+import { registerHealth } from './http/health.ts'
+import { listen } from './http/listen.ts'
 import { createHttpServer, type DialectErrors } from './http/server.ts'
 import { createIdentity, type Identity } from './identity/identity.ts'
 import { type AppKeys, deriveKeys } from './identity/keys.ts'
@@ -63,8 +65,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     }
     const http = await createHttp(services, world)
     running.push({ start: async () => {}, stop: () => http.close() })
-    await http.listen({ host: config.host, port: config.port })
-    const url = urlOf(config.host, http.server.address() as AddressInfo)
+    const url = await listen(http, config)
     return { database, report: reportOf(url, database, keys), stop: once(stop) }
   } catch (error) {
     await stop()
@@ -103,7 +104,7 @@ const DIALECT_ERRORS: readonly DialectErrors[] = [{ prefix: '/storage/v1', send:
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World): Promise<FastifyInstance> => {
-  const { config, identity, keys, files } = services
+  const { config, identity, keys, files, database } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
@@ -112,6 +113,7 @@ const createHttp = async (services: Services, world: World): Promise<FastifyInst
     bodyLimit: BODY_LIMIT,
     dialects: DIALECT_ERRORS,
   })
+  registerHealth(http, () => database.requests.run(ping))
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
   await http.register(async (supabase) => {
     supabase.addHook('onRequest', authenticated(identity, supabaseProofs))
@@ -136,8 +138,11 @@ const reportOf = (url: string, database: Database, keys: AppKeys): StartReport =
 
 /** In reverse order of starting: what is asked from outside first, the database last. */
 const stopAll = async (running: Service[], database: Database): Promise<void> => {
-  for (const service of running.splice(0).reverse()) await service.stop()
-  await database.stop()
+  try {
+    for (const service of running.splice(0).reverse()) await service.stop()
+  } finally {
+    await database.stop()
+  }
 }
 
 const once = (work: () => Promise<void>): (() => Promise<void>) => {
@@ -146,10 +151,4 @@ const once = (work: () => Promise<void>): (() => Promise<void>) => {
     done ??= work()
     return done
   }
-}
-
-/** The address for people: a wildcard is not one. */
-const urlOf = (host: string, address: AddressInfo): string => {
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-  return `http://${name.includes(':') ? `[${name}]` : name}:${address.port}`
 }

@@ -8,9 +8,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../../../../conformance/support/until.ts'
 import { AppError } from '../kernel/errors.ts'
 import { randomIds } from '../kernel/ids.ts'
-import { createLog } from '../observe/log.ts'
+import { createLog, silentLog } from '../observe/log.ts'
 import { registerHealth } from './health.ts'
 import type { TimeLimits } from './limits.ts'
+import { listen, urlOf } from './listen.ts'
 import { createHttpServer, statusOf } from './server.ts'
 
 interface Started {
@@ -319,5 +320,26 @@ describe('a server that stops', () => {
     await until('it is connected', async () => (await connectionsOf(http)) === 1)
     await http.close()
     expect(await answer).toBe('cut off')
+  })
+})
+
+describe('the port', () => {
+  it('is refused in one line when another program has it, and when the address is not of this machine', async () => {
+    const { port } = await start(nothing)
+    const other = createHttpServer({ log: silentLog, ids: randomIds, bodyLimit: 1, dialects: [] })
+    opened.push(other)
+    await expect(listen(other, { host: '127.0.0.1', port })).rejects.toThrow(
+      `port ${port} of 127.0.0.1 is in use; choose another with --port`,
+    )
+    await expect(listen(other, { host: '192.0.2.1', port: 0 })).rejects.toThrow(
+      '192.0.2.1 is no address of this machine',
+    )
+  })
+
+  it('is shown with an address that people can open', () => {
+    expect(urlOf('0.0.0.0', 1)).toBe('http://127.0.0.1:1')
+    expect(urlOf('::', 1)).toBe('http://127.0.0.1:1')
+    expect(urlOf('::1', 1)).toBe('http://[::1]:1')
+    expect(urlOf('tea.example', 1)).toBe('http://tea.example:1')
   })
 })
