@@ -244,6 +244,26 @@ begin
 end
 $$;
 
+/* Marks the place in the log from which a changed schema, policy or grant is in force. */
+create function teahouse.feed_mark() returns event_trigger
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+begin
+  if tg_event = 'ddl_command_end' and not exists (
+    select 1
+      from pg_catalog.pg_event_trigger_ddl_commands() as command
+     where command.schema_name is distinct from 'pg_temp'
+  ) then
+    return;
+  end if;
+  perform pg_catalog.pg_logical_emit_message(true, 'teahouse.ddl', '');
+exception when others then
+  raise warning 'the change feed could not follow this command: %', sqlerrm;
+end
+$$;
+
 /*
  * Runs after DDL. The owner may state a replica identity that is already in force because the server widened it; the catalogue shows no
  * difference then, so the statement's own words are read.
@@ -287,6 +307,8 @@ begin
   create event trigger teahouse_feed_ddl on ddl_command_end
     when tag in ('CREATE PUBLICATION', 'ALTER PUBLICATION', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE')
     execute function teahouse.feed_ddl();
+  create event trigger teahouse_feed_mark_end on ddl_command_end execute function teahouse.feed_mark();
+  create event trigger teahouse_feed_mark_drop on sql_drop execute function teahouse.feed_mark();
 exception when insufficient_privilege then
   raise notice 'without event triggers the change feed looks for newly published tables now and then';
 end

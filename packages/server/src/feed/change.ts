@@ -35,10 +35,10 @@ interface Positioned {
   readonly xid: number
   /** Microseconds since 1970-01-01 UTC at which the transaction committed. */
   readonly commitTime: number
-  readonly relation: Relation
 }
 
 export interface RowChange extends Positioned {
+  readonly relation: Relation
   readonly op: RowOperation
   /** The row after the change; null for a delete. Large values that did not change are filled in from `old` where it has them. */
   readonly new: Row | null
@@ -50,9 +50,18 @@ export interface RowChange extends Positioned {
 
 export interface TruncateChange extends Positioned {
   readonly op: 'TRUNCATE'
+  readonly relation: Relation
 }
 
-export type Change = RowChange | TruncateChange
+/** The schema, a policy or a grant changed at this point of the feed: what follows is to be seen with the new ones. */
+export interface SchemaChange extends Positioned {
+  readonly op: 'SCHEMA'
+}
+
+export type Change = RowChange | TruncateChange | SchemaChange
+
+/** Prefix of the logical message that our event triggers write into the log after DDL. */
+export const SCHEMA_MESSAGE = 'teahouse.ddl'
 
 /** Cell of a row by column name; undefined when the relation has no such column or the log has no such value. */
 export const cellOf = (relation: Relation, row: Row | null, column: string): Cell => {
@@ -66,7 +75,7 @@ export const tableKey = (schema: string, name: string): string => `${schema}\0${
 /** Approximate bytes that a change holds in memory, for bounded buffers. */
 export const sizeOf = (change: Change): number => {
   let size = 200
-  if (change.op === 'TRUNCATE') return size
+  if (change.op === 'TRUNCATE' || change.op === 'SCHEMA') return size
   for (const row of [change.new, change.old]) {
     if (row !== null) for (const cell of row) size += 16 + (cell?.length ?? 0)
   }

@@ -171,5 +171,5 @@ export interface StartOptions {
 /** The START_REPLICATION command: protocol 4 exists from 16 on, 3 from 15 on. Streaming of open transactions stays off: only what committed is told. */
 export const startCommand = ({ slot, publication, serverVersion }: StartOptions): string => {
   const version = serverVersion >= 160_000 ? 4 : 3
-  return `START_REPLICATION SLOT "${slot}" LOGICAL ${formatLsn(0n)} (proto_version '${version}', publication_names '"${publication}"')`
+  return `START_REPLICATION SLOT "${slot}" LOGICAL ${formatLsn(0n)} (proto_version '${version}', publication_names '"${publication}"', messages 'true')`
 }

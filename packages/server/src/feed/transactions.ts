@@ -1,5 +1,5 @@
 /** Turns decoded messages into changes with positions, and remembers how far they were handed on, so that a stream that starts again repeats nothing. */
-import type { Change, Relation, Row, RowOperation } from './change.ts'
+import { type Change, type Relation, type Row, type RowOperation, SCHEMA_MESSAGE } from './change.ts'
 import { type Lsn, type Watermark, watermarkOf } from './lsn.ts'
 import type { PgoutputMessage } from './pgoutput.ts'
 
@@ -48,9 +48,14 @@ export class TransactionReader {
           if (position !== null) out.push({ ...position, op: 'TRUNCATE', relation })
         }
         return null
+      case 'message':
+        if (message.prefix === SCHEMA_MESSAGE && message.transactional) {
+          const position = this.#next()
+          if (position !== null) out.push({ ...position, op: 'SCHEMA' })
+        }
+        return null
       case 'relation':
       case 'type':
-      case 'message':
       case 'origin':
         return null
     }

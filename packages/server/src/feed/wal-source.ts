@@ -126,7 +126,7 @@ export class WalSource {
     if (server === undefined) throw new AppError('internal', 'The database did not say which one it is.')
     this.#slot = slotName(name, server.database_oid)
     const [lock] = await replication.rows(statements.tryLead(lockKey(this.#slot)).text)
-    if (lock?.['leading'] !== true) {
+    if (lock?.leading !== true) {
       this.#connection = null
       await replication.close()
       return false
@@ -163,7 +163,7 @@ export class WalSource {
       throw new AppError('unavailable', `The publication ${this.#options.publication} does not exist yet.`)
     if (slot !== undefined) await replication.rows(statements.dropSlot(this.#slot).text)
     const [created] = await replication.rows(statements.createSlot(this.#slot).text)
-    const position = parseLsn(String(created?.['lsn'] ?? '0/0'))
+    const position = parseLsn(String(created?.lsn ?? '0/0'))
     const reason = this.#slotSeen || slot !== undefined ? 'lost' : 'created'
     this.#slotSeen = true
     this.#flushed = position

@@ -1,0 +1,22 @@
+/** What the realtime dialect works with. Everything is made in the composition root and handed in. */
+import type { Identity } from '../../../identity/identity.ts'
+import type { Clock } from '../../../kernel/clock.ts'
+import type { Ids } from '../../../kernel/ids.ts'
+import type { Broadcasts } from '../../../live/broadcast.ts'
+import type { ChannelAccess } from '../../../live/channel-access.ts'
+import type { Live } from '../../../live/live.ts'
+import type { Presence } from '../../../live/presence.ts'
+import type { Log } from '../../../observe/log.ts'
+import type { RealtimeLimits } from './limits.ts'
+
+export interface RealtimeServices {
+  readonly identity: Identity
+  readonly live: Live
+  readonly access: ChannelAccess
+  readonly broadcasts: Broadcasts
+  readonly presence: Presence
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+  readonly limits?: Partial<RealtimeLimits>
+}

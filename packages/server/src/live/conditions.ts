@@ -1,0 +1,32 @@
+/** Turns a subscriber's conditions into an expression over the table's columns, refusing columns that the subscriber may not read. Pure. */
+import type { Relation } from '../db/catalog/catalog.ts'
+import { and, compare, type Expr, field, not, value } from '../expr/ast.ts'
+import type { Condition } from './condition.ts'
+import { fieldType } from './matcher.ts'
+
+const IS_VALUES = new Set(['null', 'true', 'false', 'unknown'])
+
+/** The conjunction, or why it cannot be. A column that may not be read is refused like one that does not exist: filtering on it would reveal it. */
+export const toExpr = (
+  conditions: readonly Condition[],
+  relation: Relation,
+  readable: ReadonlySet<string> | 'all',
+): Expr | string => {
+  const items: Expr[] = []
+  for (const condition of conditions) {
+    const column = relation.column(condition.column)
+    if (column === undefined || (readable !== 'all' && !readable.has(column.name)))
+      return `invalid column for filter ${condition.column}`
+    const left = field(column.name, fieldType(column))
+    const [first = ''] = condition.values
+    if (condition.op === 'is' && !IS_VALUES.has(first.toLowerCase()))
+      return `invalid value for "is" filter: ${first.slice(0, 50)}`
+    const right =
+      condition.op === 'in'
+        ? ({ kind: 'list', values: condition.values } as const)
+        : value(condition.op === 'is' ? first.toLowerCase() : first)
+    const item = compare(condition.op, left, right)
+    items.push(condition.negated ? not(item) : item)
+  }
+  return and(items)
+}

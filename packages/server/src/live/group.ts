@@ -1,0 +1,58 @@
+/** Subscribers who ask for the same rows of the same table under the same rights: matched once, however many they are. */
+import type { Relation } from '../db/catalog/catalog.ts'
+import { and, type Expr } from '../expr/ast.ts'
+import { conjuncts } from '../expr/fold.ts'
+import { type Predicate, toPredicate } from '../expr/predicate.ts'
+import type { RowOperation } from '../feed/change.ts'
+import type { Caller } from '../identity/caller.ts'
+import { type IndexKey, indexKeys } from './index-keys.ts'
+
+/** SQL that only Postgres can evaluate, with the rights and claims of a class of callers. */
+export interface OpaqueCheck {
+  /** Callers with the same key get the same answers. */
+  readonly key: string
+  /** A condition about a row named like the relation. */
+  readonly text: string
+  /** Null: as the owner (for conditions of a publication). */
+  readonly caller: Caller | null
+}
+
+export interface GroupSpec {
+  readonly relation: Relation
+  /** Which operations its members want; members that want others form another group. */
+  readonly operations: ReadonlySet<RowOperation>
+  /** Everything that could be read: filter, policies, the publication's row filter. */
+  readonly expr: Expr
+  readonly opaque: readonly OpaqueCheck[]
+}
+
+/** One distinct question about rows of one table. `M` is what its owner keeps per subscriber. */
+export class Group<M> {
+  readonly key: string
+  readonly spec: GroupSpec
+  /** Where the matcher files it; null: tried on every change of the table. */
+  readonly keys: readonly IndexKey[] | null
+  readonly members = new Set<M>()
+  /** Decides in JavaScript what it can. */
+  readonly predicate: Predicate
+  /** What JavaScript cannot decide; null when nothing is left. */
+  readonly rest: Expr | null
+  /** Marks the group as found for the change that is being matched. */
+  stamp = 0
+
+  constructor(spec: GroupSpec, prefix = '') {
+    this.spec = spec
+    this.key = `${prefix}${groupKey(spec)}`
+    const { relation, expr } = spec
+    const parts = conjuncts(expr)
+    const decidable = parts.filter((part) => toPredicate(part) !== 'unsupported')
+    const predicate = toPredicate(and(decidable))
+    this.predicate = predicate === 'unsupported' ? () => 'unsupported' : predicate
+    this.rest = decidable.length === parts.length ? null : and(parts.filter((part) => !decidable.includes(part)))
+    const unique = new Set(relation.uniqueKeys.filter((key) => key.columns.length === 1).flatMap((key) => key.columns))
+    this.keys = indexKeys(expr, (column) => unique.has(column))
+  }
+}
+
+export const groupKey = ({ relation, operations, expr, opaque }: GroupSpec): string =>
+  `${relation.oid}|${[...operations].sort().join()}|${JSON.stringify(expr)}|${opaque.map((check) => `${check.key}\0${check.text}`).join('\0\0')}`

@@ -1,0 +1,222 @@
+/**
+ * Subscriptions to row changes. Rights are decided when a subscription is made, and again when policies, memberships or the schema change; an
+ * event then only looks up who wants it. No event costs a query per subscriber.
+ */
+import type { Catalog } from '../db/catalog/catalog.ts'
+import type { CatalogService } from '../db/catalog/service.ts'
+import type { Pool } from '../db/pool.ts'
+import type { Change } from '../feed/change.ts'
+import type { Feed } from '../feed/feed.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { toError } from '../kernel/errors.ts'
+import type { Service } from '../kernel/service.ts'
+import { loadParser } from '../policy/parse-tree.ts'
+import { Budget } from './budget.ts'
+import { type Candidate, isOpen, judge, settle } from './evaluate.ts'
+import type { Group } from './group.ts'
+import { Matcher, type MatcherStats } from './matcher.ts'
+import { Registry, type Target } from './registry.ts'
+import type { Subscription, SubscriptionSpec } from './subscription.ts'
+
+export interface LiveOptions {
+  readonly feed: Feed
+  readonly catalog: CatalogService
+  readonly owner: Pool
+  readonly requests: Pool
+  readonly clock: Clock
+  readonly onError: (error: Error) => void
+  /** Opaque policy checks per second; past it subscribers are told to read again. */
+  readonly probesPerSecond?: number
+}
+
+export interface LiveStats extends MatcherStats {
+  readonly subscriptions: number
+  readonly events: number
+  readonly candidates: number
+  readonly hits: number
+  /** Statements sent to Postgres to decide events. */
+  readonly queries: number
+  readonly resyncs: number
+}
+
+const PROBES_PER_SECOND = 1000
+
+export class Live implements Service {
+  readonly #options: LiveOptions
+  readonly #matcher = new Matcher<Target>()
+  readonly #registry: Registry
+  readonly #budget: Budget
+  readonly #afterChange = new Set<() => void>()
+  #unlisten: (() => void)[] = []
+  /** Everything that must not overlap with matching waits in this line. */
+  #line: Promise<void> = Promise.resolve()
+  #waiting = 0
+  #counters = { events: 0, candidates: 0, hits: 0, queries: 0, resyncs: 0 }
+
+  constructor(options: LiveOptions) {
+    this.#options = options
+    this.#registry = new Registry({ ...options, matcher: this.#matcher })
+    this.#budget = new Budget(options.clock, options.probesPerSecond ?? PROBES_PER_SECOND)
+  }
+
+  async start(): Promise<void> {
+    const { feed, catalog } = this.#options
+    this.#unlisten = [
+      feed.listen({ changes: (batch) => this.#changes(batch), resync: (reason) => this.#resyncAll(reason) }),
+      catalog.onChange((next) => void this.#exclusive(() => this.#registry.rebuild(next))),
+    ]
+  }
+
+  async stop(): Promise<void> {
+    for (const unlisten of this.#unlisten) unlisten()
+    this.#unlisten = []
+    await this.#line
+  }
+
+  /** Begins a subscription; changes that commit after this resolves are delivered. Its status says whether it works. */
+  async subscribe(spec: SubscriptionSpec): Promise<Subscription> {
+    await loadParser()
+    return this.#registry.subscribe(spec)
+  }
+
+  /** Calls back after each change was given to everyone it concerns; the returned function ends that. */
+  afterChange(callback: () => void): () => void {
+    this.#afterChange.add(callback)
+    return () => this.#afterChange.delete(callback)
+  }
+
+  /** Resolves once changes are being read. */
+  ready(ms?: number): Promise<void> {
+    return this.#options.feed.ready(ms)
+  }
+
+  get catalog(): Catalog {
+    return this.#options.catalog.current
+  }
+
+  stats(): LiveStats {
+    return { ...this.#matcher.stats(), ...this.#counters, subscriptions: this.#registry.size }
+  }
+
+  /** Runs `work` after everything before it in the line; the feed waits meanwhile. */
+  #exclusive(work: () => Promise<void>): Promise<void> {
+    this.#waiting++
+    const run = this.#line.then(work).catch((error) => this.#options.onError(toError(error)))
+    this.#line = run.finally(() => {
+      this.#waiting--
+    })
+    return this.#line
+  }
+
+  #changes(batch: readonly Change[]): Promise<void> | void {
+    if (this.#waiting > 0) return this.#exclusive(() => this.#process(batch, 0))
+    // The common case needs no query: everything is decided and sent within this turn.
+    for (let index = 0; index < batch.length; index++) {
+      const change = batch[index]
+      if (change === undefined) continue
+      const found = this.#collect(change)
+      if (found === null || found.some(isOpen)) return this.#exclusive(() => this.#process(batch, index))
+      this.#deliver(change, found)
+    }
+    return undefined
+  }
+
+  /** The rest of a batch, from `start`, with whatever has to be awaited in between. */
+  async #process(batch: readonly Change[], start: number): Promise<void> {
+    let run: (readonly Candidate<Target>[])[] = []
+    for (let index = start; index < batch.length; index++) {
+      const change = batch[index]
+      if (change === undefined) continue
+      const found = this.#collect(change)
+      if (found !== null) {
+        run.push(found)
+        continue
+      }
+      // A change of rights: what came before is decided with the old ones, what follows with the new ones.
+      await this.#settleAndDeliver(run)
+      run = []
+      // A migration leaves many marks in a row; the last one stands for all.
+      if (change.op === 'SCHEMA' && batch[index + 1]?.op === 'SCHEMA') continue
+      await this.#renewRights(change)
+      run.push(this.#candidates(change))
+    }
+    await this.#settleAndDeliver(run)
+  }
+
+  async #settleAndDeliver(run: readonly (readonly Candidate<Target>[])[]): Promise<void> {
+    const open = run.flat().filter(isOpen)
+    if (open.length > 0) {
+      const { owner, requests, onError } = this.#options
+      const mayProbe = () => this.#budget.take()
+      this.#counters.queries++
+      const shed = await settle(open, { owner, requests, onError, mayProbe }, (oid) => this.#isJson(oid))
+      for (const { group } of shed) this.#resync(group, 'too many changes to check')
+    }
+    for (const candidates of run) {
+      const change = candidates[0]?.change
+      if (change !== undefined) this.#deliver(change, candidates)
+    }
+  }
+
+  /** Candidates of a change; null when rights must be renewed before anything later is matched. */
+  #collect(change: Change): readonly Candidate<Target>[] | null {
+    this.#counters.events++
+    if (change.op === 'SCHEMA') return null
+    if (change.op === 'TRUNCATE') return this.#registry.touchTable(change.relation.oid) ? null : []
+    if (!this.#matcher.watches(change.relation.oid)) return []
+    return this.#registry.touchRows(change) ? null : this.#candidates(change)
+  }
+
+  #candidates(change: Change): readonly Candidate<Target>[] {
+    if (change.op === 'SCHEMA' || change.op === 'TRUNCATE') return []
+    // Clients of this service see a row as it is now, or as it was when it is gone.
+    const row = change.op === 'DELETE' ? change.old : change.new
+    if (row === null) return []
+    const found: Candidate<Target>[] = []
+    for (const group of this.#matcher.candidates(change.relation, [row])) {
+      this.#counters.candidates++
+      if (!group.spec.operations.has(change.op)) continue
+      const candidate = judge(group, change, row)
+      // A key is not enough to decide about a row: what cannot be decided is not shown.
+      if (candidate !== null && !(change.op === 'DELETE' && !change.oldIsFull && isOpen(candidate)))
+        found.push(candidate)
+    }
+    return found
+  }
+
+  #deliver(change: Change, candidates: readonly Candidate<Target>[]): void {
+    if (change.op === 'SCHEMA' || change.op === 'TRUNCATE' || candidates.length === 0) return
+    for (const { group, verdict } of candidates) {
+      if (!verdict) continue
+      for (const target of group.members) {
+        if (target.kind !== 'subscriber') continue
+        this.#counters.hits++
+        target.sink.matched(change, target.projection)
+      }
+    }
+    for (const callback of this.#afterChange) callback()
+  }
+
+  async #renewRights(change: Change): Promise<void> {
+    if (change.op === 'SCHEMA') {
+      const next = await this.#options.catalog.refresh()
+      await this.#registry.rebuild(next)
+    } else await this.#registry.reloadSets()
+  }
+
+  #isJson(typeOid: number): boolean {
+    if (typeOid === 114 || typeOid === 3802) return true
+    const type = this.catalog.types.get(typeOid)
+    return type?.kind === 'domain' ? this.#isJson(type.baseOid) : false
+  }
+
+  #resync(group: Group<Target>, reason: string): void {
+    this.#counters.resyncs++
+    for (const target of group.members) if (target.kind === 'subscriber') target.sink.resync(reason)
+  }
+
+  #resyncAll(reason: string): void {
+    this.#counters.resyncs++
+    this.#registry.resync(reason)
+  }
+}

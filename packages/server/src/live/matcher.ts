@@ -1,0 +1,133 @@
+/**
+ * The index of groups: a change looks its own column values up instead of trying every subscription. With 100,000 subscriptions of which ten
+ * match, this costs what ten cost. Pure bookkeeping: no I/O, no rights.
+ */
+
+import type { Column } from '../db/catalog/catalog.ts'
+import type { FieldType } from '../expr/ast.ts'
+import { comparisonOf } from '../expr/values.ts'
+import type { Relation as LoggedRelation, Row } from '../feed/change.ts'
+import type { Group } from './group.ts'
+
+interface ColumnIndex<M> {
+  /** Canonical form of a value as the log writes it; undefined when JavaScript cannot tell. */
+  readonly keyOf: (text: string) => string | undefined
+  readonly groups: Map<string, Set<Group<M>>>
+}
+
+interface TableIndex<M> {
+  readonly columns: Map<string, ColumnIndex<M>>
+  readonly unindexed: Set<Group<M>>
+  readonly groups: Map<string, Group<M>>
+}
+
+export interface MatcherStats {
+  readonly groups: number
+  readonly unindexed: number
+}
+
+export class Matcher<M> {
+  readonly #tables = new Map<number, TableIndex<M>>()
+  #stamp = 0
+
+  /** The group with this key, or `make`'s, filed. */
+  ensure(oid: number, key: string, make: () => Group<M>): Group<M> {
+    let table = this.#tables.get(oid)
+    if (table === undefined) {
+      table = { columns: new Map(), unindexed: new Set(), groups: new Map() }
+      this.#tables.set(oid, table)
+    }
+    const known = table.groups.get(key)
+    if (known !== undefined) return known
+    const group = make()
+    table.groups.set(key, group)
+    file(table, group)
+    return group
+  }
+
+  /** Takes out a group that has no members left. */
+  remove(group: Group<M>): void {
+    const { oid } = group.spec.relation
+    const table = this.#tables.get(oid)
+    if (table === undefined || table.groups.get(group.key) !== group) return
+    table.groups.delete(group.key)
+    table.unindexed.delete(group)
+    for (const { column, key } of group.keys ?? []) {
+      const index = table.columns.get(column)
+      const groups = index?.groups.get(key)
+      groups?.delete(group)
+      if (groups?.size === 0) index?.groups.delete(key)
+      if (index?.groups.size === 0) table.columns.delete(column)
+    }
+    if (table.groups.size === 0) this.#tables.delete(oid)
+  }
+
+  watches(oid: number): boolean {
+    return this.#tables.has(oid)
+  }
+
+  /** Groups that a row could satisfy: a superset, each once. Rows that are partly unknown find more. */
+  candidates(relation: LoggedRelation, rows: readonly (Row | null)[]): readonly Group<M>[] {
+    const table = this.#tables.get(relation.oid)
+    if (table === undefined) return []
+    const stamp = ++this.#stamp
+    const found: Group<M>[] = []
+    const take = (groups: Iterable<Group<M>>) => {
+      for (const group of groups) {
+        if (group.stamp === stamp) continue
+        group.stamp = stamp
+        found.push(group)
+      }
+    }
+    take(table.unindexed)
+    for (const [name, column] of table.columns) {
+      const position = relation.index.get(name)
+      for (const row of rows) {
+        if (row === null) continue
+        const cell = position === undefined ? undefined : row[position]
+        // No equality holds for null.
+        if (cell === null) continue
+        const key = cell === undefined ? undefined : column.keyOf(cell)
+        if (key !== undefined) take(column.groups.get(key) ?? [])
+        else for (const groups of column.groups.values()) take(groups)
+      }
+    }
+    return found
+  }
+
+  stats(): MatcherStats {
+    let groups = 0
+    let unindexed = 0
+    for (const table of this.#tables.values()) {
+      groups += table.groups.size
+      unindexed += table.unindexed.size
+    }
+    return { groups, unindexed }
+  }
+}
+
+const file = <M>(table: TableIndex<M>, group: Group<M>): void => {
+  if (group.keys === null) {
+    table.unindexed.add(group)
+    return
+  }
+  for (const { column, key } of group.keys) {
+    let index = table.columns.get(column)
+    if (index === undefined) {
+      const comparison = comparisonOf(fieldType(group.spec.relation.column(column)))
+      index = { keyOf: comparison?.key ?? (() => undefined), groups: new Map() }
+      table.columns.set(column, index)
+    }
+    const groups = index.groups.get(key)
+    if (groups === undefined) index.groups.set(key, new Set([group]))
+    else groups.add(group)
+  }
+}
+
+/** What expressions need to know of a column. */
+export const fieldType = (column: Column | undefined): FieldType => ({
+  name: column?.baseType ?? 'unknown',
+  collation: column?.collation ?? null,
+  enumLabels: column?.enumLabels ?? [],
+  nullable: column?.nullable ?? true,
+})

@@ -1,0 +1,232 @@
+/**
+ * One WebSocket with a bounded queue of outgoing frames. What one event-loop turn sends becomes one write, and a peer that does not read
+ * fills its own queue only, until it is cut off. Compression must stay off: frames are written past `ws`'s own sender.
+ */
+import type { Duplex } from 'node:stream'
+import type { RawData, WebSocket } from 'ws'
+import type { Clock } from '../kernel/clock.ts'
+import type { Frame } from './frame.ts'
+
+export interface QueueLimits {
+  /** Frames that may wait while the peer does not read. */
+  readonly frames: number
+  /** Bytes that may wait, those in the socket's own buffer included. */
+  readonly bytes: number
+}
+
+export interface ConnectionEvents {
+  text(message: string): void
+  binary(message: Buffer): void
+  /** Called once, whatever ended the connection. */
+  closed(): void
+}
+
+/** Close codes that the product uses. */
+export const closeCodes = {
+  normal: 1000,
+  goingAway: 1001,
+  invalidPayload: 1007,
+  policy: 1008,
+  tooBig: 1009,
+  internal: 1011,
+  tryLater: 1013,
+} as const
+
+/** Socket buffer above which frames stay in our queue: what the kernel and node hold cannot be taken back. */
+const HIGH_WATER = 256 * 1024
+/** How long a peer may take to answer a close before the socket is destroyed. */
+const CLOSE_GRACE_MS = 3000
+
+/** Collects the connections that have something to write in this turn of the event loop. */
+export class WriteTurn {
+  #dirty: Connection[] = []
+  #scheduled = false
+
+  add(connection: Connection): void {
+    this.#dirty.push(connection)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    const dirty = this.#dirty
+    this.#dirty = []
+    this.#scheduled = false
+    // Members of one room have the same frames waiting: the joined bytes of one are the joined bytes of the next.
+    const joiner = new Joiner()
+    for (const connection of dirty) connection.flush(joiner)
+  }
+}
+
+/** Joins frames to one buffer and remembers the last result, because neighbours usually ask for the same. */
+export class Joiner {
+  #frames: readonly Frame[] = []
+  #joined: Buffer = Buffer.alloc(0)
+
+  join(frames: readonly Frame[]): Buffer {
+    const only = frames[0]
+    if (frames.length === 1 && only !== undefined) return only
+    if (!sameFrames(frames, this.#frames)) {
+      this.#frames = frames
+      this.#joined = Buffer.concat(frames)
+    }
+    return this.#joined
+  }
+}
+
+const sameFrames = (left: readonly Frame[], right: readonly Frame[]): boolean =>
+  left.length === right.length && left.every((frame, index) => frame === right[index])
+
+export interface ConnectionOptions {
+  readonly ws: WebSocket
+  readonly socket: Duplex
+  readonly turn: WriteTurn
+  readonly limits: QueueLimits
+  readonly clock: Clock
+}
+
+export class Connection {
+  readonly #ws: WebSocket
+  readonly #socket: Duplex
+  readonly #turn: WriteTurn
+  readonly #limits: QueueLimits
+  readonly #clock: Clock
+  #queue: Frame[] = []
+  #queuedBytes = 0
+  #dirty = false
+  #blocked = false
+  #closing = false
+  #closed = false
+  #lastHeard: number
+  #overflowed = false
+  #onOverflow: () => void = () => {}
+
+  constructor(options: ConnectionOptions) {
+    this.#ws = options.ws
+    this.#socket = options.socket
+    this.#turn = options.turn
+    this.#limits = options.limits
+    this.#clock = options.clock
+    this.#lastHeard = options.clock.now()
+    this.#socket.on('drain', () => {
+      this.#blocked = false
+      if (this.#queue.length > 0) this.#markDirty()
+    })
+  }
+
+  /** Routes what arrives. Called once by whoever accepted the connection. */
+  attach(events: ConnectionEvents): void {
+    this.#ws.on('message', (data, isBinary) => {
+      this.#lastHeard = this.#clock.now()
+      if (this.#closing) return
+      if (isBinary) events.binary(toBuffer(data))
+      else events.text(toBuffer(data).toString('utf8'))
+    })
+    this.#ws.on('pong', () => {
+      this.#lastHeard = this.#clock.now()
+    })
+    this.#ws.on('ping', () => {
+      this.#lastHeard = this.#clock.now()
+    })
+    // A protocol violation of the peer; ws closes the connection with the right code by itself.
+    this.#ws.on('error', () => {})
+    this.#ws.on('close', () => {
+      this.#closed = true
+      this.#drop()
+      events.closed()
+    })
+  }
+
+  /** Called once when the peer was cut off for not reading, before the connection closes. */
+  set onOverflow(callback: () => void) {
+    this.#onOverflow = callback
+  }
+
+  get open(): boolean {
+    return !this.#closing && !this.#closed
+  }
+
+  /** Milliseconds (of the clock) when the peer was last heard of. */
+  get lastHeard(): number {
+    return this.#lastHeard
+  }
+
+  /** Bytes that the peer has not taken yet. */
+  get backlog(): number {
+    return this.#queuedBytes + this.#socket.writableLength
+  }
+
+  /** Queues a frame. It leaves with the others of this turn; a peer whose queue is full is cut off. */
+  send(frame: Frame): void {
+    if (this.#closing || this.#closed) return
+    this.#queue.push(frame)
+    this.#queuedBytes += frame.length
+    if (this.#blocked) this.#enforce()
+    else this.#markDirty()
+  }
+
+  /** Writes what is queued. Called by WriteTurn. */
+  flush(joiner: Joiner): void {
+    this.#dirty = false
+    if (this.#closed || this.#queue.length === 0) return
+    if (this.#socket.writableLength > HIGH_WATER) {
+      this.#blocked = true
+      this.#enforce()
+      return
+    }
+    const frames = this.#queue
+    this.#queue = []
+    this.#queuedBytes = 0
+    if (!this.#socket.write(joiner.join(frames))) this.#blocked = this.#socket.writableLength > HIGH_WATER
+  }
+
+  /** Sends what is queued, then closes with a code and a reason (at most 123 bytes of it). */
+  close(code: number, reason: string): void {
+    if (this.#closing || this.#closed) return
+    if (!this.#overflowed) this.flush(new Joiner())
+    this.#closing = true
+    this.#drop()
+    this.#ws.close(code, clip(reason))
+    this.#clock.after(CLOSE_GRACE_MS, () => {
+      if (!this.#closed) this.#ws.terminate()
+    })
+  }
+
+  /** Destroys the socket: for peers that are gone. */
+  terminate(): void {
+    this.#closing = true
+    this.#ws.terminate()
+  }
+
+  ping(): void {
+    if (this.open && this.#ws.readyState === this.#ws.OPEN) this.#ws.ping()
+  }
+
+  #markDirty(): void {
+    if (this.#dirty) return
+    this.#dirty = true
+    this.#turn.add(this)
+  }
+
+  #enforce(): void {
+    if (this.#queue.length <= this.#limits.frames && this.backlog <= this.#limits.bytes) return
+    this.#overflowed = true
+    this.#drop()
+    this.#onOverflow()
+    this.close(closeCodes.tryLater, 'too far behind')
+  }
+
+  #drop(): void {
+    this.#queue = []
+    this.#queuedBytes = 0
+  }
+}
+
+const toBuffer = (data: RawData): Buffer => {
+  if (Buffer.isBuffer(data)) return data
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
+}
+
+/** The protocol allows 123 bytes of reason. */
+const clip = (reason: string): string => (Buffer.byteLength(reason) <= 123 ? reason : reason.slice(0, 40))

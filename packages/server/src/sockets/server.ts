@@ -1,0 +1,154 @@
+/** WebSocket upgrades of the one HTTP server: routes by path, refuses in HTTP's own words, and finds peers that went away without a word. */
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import type { Clock } from '../kernel/clock.ts'
+import { Connection, type ConnectionEvents, closeCodes, type QueueLimits, WriteTurn } from './connection.ts'
+
+/** What a route decides about an upgrade. */
+export type UpgradeDecision =
+  | { readonly accept: (connection: Connection) => ConnectionEvents; readonly maxPayload?: number }
+  | { readonly refuse: { readonly status: number; readonly body: unknown } }
+
+export interface UpgradeRoute {
+  /** The exact path, for example `/realtime/v1/websocket`. */
+  readonly path: string
+  decide(request: IncomingMessage, url: URL): Promise<UpgradeDecision>
+}
+
+export interface SocketServerOptions {
+  readonly clock: Clock
+  readonly limits?: QueueLimits
+  /** Largest incoming message in bytes. */
+  readonly maxPayload?: number
+  /** A peer that was silent this long is pinged, and cut off after twice as long. */
+  readonly idleMs?: number
+}
+
+const LIMITS: QueueLimits = { frames: 10_000, bytes: 4 * 1024 * 1024 }
+const MAX_PAYLOAD = 3 * 1024 * 1024
+const IDLE_MS = 30_000
+
+export class SocketServer {
+  readonly #options: SocketServerOptions
+  readonly #turn = new WriteTurn()
+  readonly #routes = new Map<string, UpgradeRoute>()
+  readonly #connections = new Set<Connection>()
+  readonly #upgrader: WebSocketServer
+  readonly #idleMs: number
+  #cancelSweep: () => void = () => {}
+
+  constructor(options: SocketServerOptions) {
+    this.#options = options
+    this.#idleMs = options.idleMs ?? IDLE_MS
+    this.#upgrader = new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      clientTracking: false,
+      maxPayload: options.maxPayload ?? MAX_PAYLOAD,
+    })
+    this.#sweep()
+  }
+
+  route(route: UpgradeRoute): void {
+    this.#routes.set(route.path, route)
+  }
+
+  /** Takes over the upgrades of an HTTP server. */
+  listen(server: Server): void {
+    server.on('upgrade', (request, socket, head) => this.handleUpgrade(request, socket, head))
+  }
+
+  get size(): number {
+    return this.#connections.size
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // A peer that vanishes during the handshake must not become an unhandled error.
+    const ignore = () => {}
+    socket.on('error', ignore)
+    const url = parseUrl(request.url)
+    const route = url === null ? undefined : this.#routes.get(trimSlash(url.pathname))
+    if (url === null || route === undefined) {
+      refuse(socket, 404, { message: 'There is nothing at this address.' })
+      return
+    }
+    route.decide(request, url).then(
+      (decision) => {
+        if ('refuse' in decision) refuse(socket, decision.refuse.status, decision.refuse.body)
+        else this.#accept(request, socket, head, decision.accept)
+        socket.off('error', ignore)
+        if (socket.destroyed || 'refuse' in decision) socket.on('error', ignore)
+      },
+      () => refuse(socket, 500, { message: 'Something went wrong here.' }),
+    )
+  }
+
+  /** Closes every connection with "going away", so that clients reconnect elsewhere. */
+  async stop(): Promise<void> {
+    this.#cancelSweep()
+    for (const connection of [...this.#connections])
+      connection.close(closeCodes.goingAway, 'the server is shutting down')
+    this.#upgrader.close()
+  }
+
+  #accept(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    accept: (connection: Connection) => ConnectionEvents,
+  ): void {
+    this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
+      const { clock, limits = LIMITS } = this.#options
+      const connection = new Connection({ ws, socket, turn: this.#turn, limits, clock })
+      this.#connections.add(connection)
+      const events = accept(connection)
+      connection.attach({
+        ...bind(events),
+        closed: () => {
+          this.#connections.delete(connection)
+          events.closed()
+        },
+      })
+    })
+  }
+
+  /** Half-open sockets: a cable that was pulled sends no FIN. */
+  #sweep(): void {
+    const { clock } = this.#options
+    this.#cancelSweep = clock.after(this.#idleMs / 2, () => {
+      const now = clock.now()
+      for (const connection of this.#connections) {
+        const silent = now - connection.lastHeard
+        if (silent > this.#idleMs * 2) connection.terminate()
+        else if (silent > this.#idleMs) connection.ping()
+      }
+      this.#sweep()
+    })
+  }
+}
+
+const bind = (events: ConnectionEvents): Pick<ConnectionEvents, 'text' | 'binary'> => ({
+  text: (message) => events.text(message),
+  binary: (message) => events.binary(message),
+})
+
+const parseUrl = (text: string | undefined): URL | null => {
+  try {
+    return new URL(text ?? '/', 'http://localhost')
+  } catch {
+    return null
+  }
+}
+
+const trimSlash = (path: string): string => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path)
+
+/** A complete HTTP answer on the raw socket: there is no response object for an upgrade. */
+const refuse = (socket: Duplex, status: number, body: unknown): void => {
+  const text = JSON.stringify(body)
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\n` +
+      'connection: close\r\ncontent-type: application/json; charset=utf-8\r\n' +
+      `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  )
+}
