@@ -2,12 +2,14 @@
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { createLocalBus } from './bus/local.ts'
 import type { Config } from './config/config.ts'
 import { ensureDataDir, loadJwtSecret } from './config/secrets.ts'
 import type { StartReport } from './config/start-report.ts'
 import { CatalogService } from './db/catalog/service.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import { ping } from './db/pool.ts'
+import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realtime/index.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
 import { storageDialect } from './dialects/supabase/storage/storage.ts'
 import { createFiles, type Files } from './files/files.ts'
@@ -23,7 +25,9 @@ import { TokenVerifier } from './identity/tokens.ts'
 import type { Clock } from './kernel/clock.ts'
 import type { Ids } from './kernel/ids.ts'
 import type { Service } from './kernel/service.ts'
+import { createLiveServices, type LiveServices } from './live/open.ts'
 import type { RootLog } from './observe/log.ts'
+import { SocketServer } from './sockets/server.ts'
 
 /** What an app takes from outside besides its settings. */
 export interface World {
@@ -48,6 +52,8 @@ interface Services {
   readonly database: Database
   readonly catalog: CatalogService
   readonly files: Files
+  readonly live: LiveServices
+  readonly realtime: RealtimeDialect
 }
 
 /** Starts everything and resolves once requests are served. Throws AppError with one line that says what to do. */
@@ -59,12 +65,16 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
   const stop = () => stopAll(running, database)
   try {
     const services = createServices({ config, keys, database }, world)
-    for (const service of [services.catalog, services.files]) {
+    for (const service of [services.catalog, services.files, services.live]) {
       running.push(service)
       await service.start()
     }
     const http = await createHttp(services, world)
     running.push({ start: async () => {}, stop: () => http.close() })
+    const sockets = new SocketServer({ clock: world.clock })
+    sockets.route(services.realtime.upgrade)
+    sockets.listen(http.server)
+    running.push({ start: async () => {}, stop: () => sockets.stop() })
     const url = await listen(http, config)
     return { database, report: reportOf(url, database, keys), stop: once(stop) }
   } catch (error) {
@@ -94,30 +104,45 @@ const createServices = (
     fileSizeLimit: config.storage.fileSizeLimit,
   })
   const identity = createIdentity(keys, new TokenVerifier({ jwtSecret: keys.jwtSecret, clock }))
-  return { config, keys, identity, database, catalog, files }
+  const live = createLiveServices({
+    owner,
+    requests,
+    connection,
+    catalog,
+    bus: createLocalBus((error) => log.error({ error }, 'a message between services was not handled')),
+    clock,
+    ids,
+    onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
+  })
+  const realtime = realtimeDialect({ ...live, identity, clock, ids, log })
+  return { config, keys, identity, database, catalog, files, live, realtime }
 }
 
 /** What each dialect says when a request fails before one of its routes was found. */
-const DIALECT_ERRORS: readonly DialectErrors[] = [{ prefix: '/storage/v1', send: sendStorageError }]
+const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
+  { prefix: '/storage/v1', send: sendStorageError },
+  realtime.errors,
+]
 
 /** Bytes of an ordinary request body. */
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World): Promise<FastifyInstance> => {
-  const { config, identity, keys, files, database } = services
+  const { config, identity, keys, files, database, realtime } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
     ids,
     trustedProxies: config.trustedProxies,
     bodyLimit: BODY_LIMIT,
-    dialects: DIALECT_ERRORS,
+    dialects: dialectErrors(services),
   })
   registerHealth(http, () => database.requests.run(ping))
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
   await http.register(async (supabase) => {
     supabase.addHook('onRequest', authenticated(identity, supabaseProofs))
     await supabase.register(storageDialect({ files, signer, clock }), { prefix: '/storage/v1' })
+    await supabase.register(realtime.plugin, { prefix: '/realtime/v1' })
   })
   return http
 }

@@ -28,6 +28,8 @@ export interface SocketServerOptions {
 const LIMITS: QueueLimits = { frames: 10_000, bytes: 4 * 1024 * 1024 }
 const MAX_PAYLOAD = 3 * 1024 * 1024
 const IDLE_MS = 30_000
+/** How long peers may take to answer the close of a stopping server. */
+const STOP_GRACE_MS = 1000
 
 export class SocketServer {
   readonly #options: SocketServerOptions
@@ -37,6 +39,8 @@ export class SocketServer {
   readonly #upgrader: WebSocketServer
   readonly #idleMs: number
   #cancelSweep: () => void = () => {}
+  #onEmpty: () => void = () => {}
+  #stopping = false
 
   constructor(options: SocketServerOptions) {
     this.#options = options
@@ -67,6 +71,10 @@ export class SocketServer {
     // A peer that vanishes during the handshake must not become an unhandled error.
     const ignore = () => {}
     socket.on('error', ignore)
+    if (this.#stopping) {
+      refuse(socket, 503, { message: 'The server is shutting down.' })
+      return
+    }
     const url = parseUrl(request.url)
     const route = url === null ? undefined : this.#routes.get(trimSlash(url.pathname))
     if (url === null || route === undefined) {
@@ -84,12 +92,29 @@ export class SocketServer {
     )
   }
 
-  /** Closes every connection with "going away", so that clients reconnect elsewhere. */
+  /** Closes every connection with "going away", so that clients reconnect elsewhere; who does not answer in time is cut off. */
   async stop(): Promise<void> {
+    this.#stopping = true
     this.#cancelSweep()
-    for (const connection of [...this.#connections])
+    for (const connection of [...this.#connections]) {
       connection.close(closeCodes.goingAway, 'the server is shutting down')
+    }
+    await this.#emptied(STOP_GRACE_MS)
+    for (const connection of this.#connections) connection.terminate()
+    await this.#emptied(STOP_GRACE_MS)
     this.#upgrader.close()
+  }
+
+  /** Resolves when no connection is left, or after `ms`. */
+  async #emptied(ms: number): Promise<void> {
+    if (this.#connections.size === 0) return
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(ms, resolve)
+      this.#onEmpty = () => {
+        cancel()
+        resolve()
+      }
+    })
   }
 
   #accept(
@@ -108,6 +133,7 @@ export class SocketServer {
         closed: () => {
           this.#connections.delete(connection)
           events.closed()
+          if (this.#connections.size === 0) this.#onEmpty()
         },
       })
     })
