@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 // Workspace packages resolve to their sources: tests never need a build.
-const alias = { '@teahouse/protocol': source('packages/protocol/src/index.ts') }
+const alias = {
+  '@teahouse/protocol': source('packages/protocol/src/index.ts'),
+  '@teahouse/wechat-sandbox': source('packages/wechat-sandbox/src/index.ts'),
+}
 const never = ['**/node_modules/**', '**/dist/**']
 
 export default defineConfig({

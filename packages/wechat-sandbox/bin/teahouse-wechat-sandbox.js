@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// Committed plain JavaScript, because npm links no command whose file is absent at install.
+// In a checkout it builds what is missing or stale; in an installed package there is nothing to build.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const build = fileURLToPath(new URL('../../../scripts/build.js', import.meta.url))
+if (existsSync(build) && existsSync(new URL('../src', import.meta.url))) {
+  const { status } = spawnSync(process.execPath, [build], { stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
+const { main } = await import('../dist/cli.js')
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`teahouse-wechat-sandbox: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}
