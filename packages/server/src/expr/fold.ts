@@ -36,11 +36,11 @@ export const mapFields = (expr: Expr, resolve: (field: Field) => Field): Expr =>
   mapOperands(expr, (operand) => (operand.kind === 'field' ? resolve(operand) : operand))
 
 /** Fills parameters in: undefined leaves one open, null is SQL null. */
-export const bind = (expr: Expr, valueOf: (path: readonly string[]) => string | null | undefined): Expr =>
+export const bind = (expr: Expr, lookUp: (path: readonly string[]) => string | null | undefined): Expr =>
   fold(
     mapOperands(expr, (operand) => {
       if (operand.kind !== 'parameter') return operand
-      const text = valueOf(operand.path)
+      const text = lookUp(operand.path)
       return text === undefined ? operand : { kind: 'value', text }
     }),
   )

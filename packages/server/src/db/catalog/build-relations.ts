@@ -3,6 +3,8 @@ import type { Column, Grant, Policy, Relation, RelationKind, TypeInfo, UniqueKey
 import type { CatalogRows, ColumnRow, ConstraintRow, IndexRow, PolicyRow, RelationRow } from './rows.ts'
 import { parseTargetList, type TargetEntry } from './view-columns.ts'
 
+type Types = ReadonlyMap<number, TypeInfo>
+
 const KINDS: Readonly<Record<string, RelationKind>> = {
   r: 'table',
   p: 'partitioned',
@@ -13,12 +15,20 @@ const KINDS: Readonly<Record<string, RelationKind>> = {
 const IDENTITIES = { d: 'default', n: 'nothing', f: 'full', i: 'index' } as const
 const COMMANDS = { '*': 'all', r: 'select', a: 'insert', w: 'update', d: 'delete' } as const
 
+const COMPOSITE = 'c'
+
+/** The columns of types made by `create type … as (…)`, by type. */
+export const compositeColumns = (rows: readonly RelationRow[], types: Types): ReadonlyMap<number, readonly Column[]> =>
+  new Map(
+    rows
+      .filter((row) => row.kind === COMPOSITE)
+      .map((row) => [row.rowType, (row.columns ?? []).map((column) => buildColumn(column, types))]),
+  )
+
 // Bits of pg_relation_is_updatable: 1 << CmdType.
 const CAN_UPDATE = 4
 const CAN_INSERT = 8
 const CAN_DELETE = 16
-
-type Types = ReadonlyMap<number, TypeInfo>
 
 /** Names of columns by relation and position. */
 export type ColumnNames = (relation: number, positions: readonly number[]) => readonly string[]
@@ -51,7 +61,7 @@ export const buildRelations = (rows: CatalogRows, types: Types): readonly Relati
     policies: groupBy(rows.policies, (row) => row[0]),
     views: resolveViews(rows, names),
   }
-  return rows.relations.map((row) => buildRelation(row, context))
+  return rows.relations.filter((row) => row.kind !== COMPOSITE).map((row) => buildRelation(row, context))
 }
 
 interface Context {

@@ -1,5 +1,12 @@
 /** Turns the rows of one load into an immutable `Catalog`. Pure. */
-import { baseTypeOf, buildRelations, type ColumnNames, columnNamesOf, groupBy } from './build-relations.ts'
+import {
+  baseTypeOf,
+  buildRelations,
+  type ColumnNames,
+  columnNamesOf,
+  compositeColumns,
+  groupBy,
+} from './build-relations.ts'
 import type {
   Catalog,
   DataCast,
@@ -42,10 +49,11 @@ export const buildCatalog = (rows: CatalogRows, version: number): Catalog => {
     roles: new Map(rows.roles.map((row) => [row[0], buildRole(row)])),
     databaseSettings: parseSettings(rows.databaseSettings),
     ...lookups(relations, functions, foreignKeys),
+    ...rowTypes(relations, compositeColumns(rows.relations, types)),
   }
 }
 
-type Lookups = Pick<Catalog, 'relation' | 'relationById' | 'functionsNamed' | 'relationOfRowType' | 'foreignKeysOf'>
+type Lookups = Pick<Catalog, 'relation' | 'relationById' | 'functionsNamed' | 'foreignKeysOf'>
 
 /** Names may hold any character but NUL. */
 const keyOf = (schema: string, name: string): string => `${schema}\0${name}`
@@ -57,19 +65,28 @@ const lookups = (
 ): Lookups => {
   const byName = new Map(relations.map((relation) => [keyOf(relation.schema, relation.name), relation]))
   const byId = new Map(relations.map((relation) => [relation.oid, relation]))
-  const byRowType = new Map(relations.map((relation) => [relation.rowType, relation]))
   const functionsByName = groupBy(functions, (each) => keyOf(each.schema, each.name))
   const bySource = groupBy(foreignKeys, (key) => key.relation)
   const byTarget = groupBy(foreignKeys, (key) => key.target)
   return {
     relation: (schema, name) => byName.get(keyOf(schema, name)),
     relationById: (oid) => byId.get(oid),
-    relationOfRowType: (oid) => byRowType.get(oid),
     functionsNamed: (schema, name) => functionsByName.get(keyOf(schema, name)) ?? [],
     foreignKeysOf: ({ oid }) => [
       ...(bySource.get(oid) ?? []),
       ...(byTarget.get(oid) ?? []).filter((key) => key.relation !== oid),
     ],
+  }
+}
+
+const rowTypes = (
+  relations: Catalog['relations'],
+  composites: ReadonlyMap<number, Catalog['relations'][number]['columns']>,
+): Pick<Catalog, 'relationOfRowType' | 'columnsOfRowType'> => {
+  const byRowType = new Map(relations.map((relation) => [relation.rowType, relation]))
+  return {
+    relationOfRowType: (oid) => byRowType.get(oid),
+    columnsOfRowType: (oid) => byRowType.get(oid)?.columns ?? composites.get(oid),
   }
 }
 

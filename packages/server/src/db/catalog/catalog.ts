@@ -24,6 +24,8 @@ export interface Catalog {
   functionsNamed(schema: string, name: string): readonly FunctionInfo[]
   /** The relation whose rows have this composite type. */
   relationOfRowType(typeOid: number): Relation | undefined
+  /** The columns of a composite type: of a relation's rows, or of `create type … as`. */
+  columnsOfRowType(typeOid: number): readonly Column[] | undefined
   /** Foreign keys in which the relation takes part, on either side. */
   foreignKeysOf(relation: Relation): readonly ForeignKey[]
 }

@@ -49,7 +49,7 @@ export const relations = sql('catalog.relations')`
       'rls', c.relrowsecurity,
       'forceRls', c.relforcerowsecurity,
       'identity', c.relreplident,
-      'events', case when c.relkind = 'm' then 0 else pg_catalog.pg_relation_is_updatable(c.oid, true) end,
+      'events', case when c.relkind in ('m', 'c') then 0 else pg_catalog.pg_relation_is_updatable(c.oid, true) end,
       'partition', c.relispartition,
       'rowType', c.reltype::bigint,
       'rows', c.reltuples::float8,
@@ -57,7 +57,8 @@ export const relations = sql('catalog.relations')`
       'grants', (
         select pg_catalog.json_agg(pg_catalog.json_build_array(
             case when g.grantee = 0 then 'public' else pg_catalog.pg_get_userbyid(g.grantee) end, g.privilege_type))
-          from pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) g),
+          from pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) g
+         where c.relkind <> 'c'),
       'columns', columns.list)), '[]')
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -82,7 +83,7 @@ export const relations = sql('catalog.relations')`
         join pg_catalog.pg_type t on t.oid = a.atttypid
         left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) columns on true
-   where c.relkind in ('r', 'v', 'm', 'f', 'p')
+   where c.relkind in ('r', 'v', 'm', 'f', 'p', 'c')
      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
 
 export const constraints = sql('catalog.constraints')`
@@ -185,6 +186,9 @@ export const roles = sql('catalog.roles')`
       (select pg_catalog.json_agg(setting order by s.setdatabase, position)
          from pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) with ordinality option(setting, position)
         where s.setrole = r.oid
+          -- only what any session may set: the rest is not ours to repeat
+          and (pg_catalog.strpos(pg_catalog.split_part(setting, '=', 1), '.') > 0
+            or exists (select 1 from pg_catalog.pg_settings g where g.name = pg_catalog.split_part(setting, '=', 1) and g.context = 'user'))
           and s.setdatabase in (0, (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()))))), '[]')
     from pg_catalog.pg_roles r
    where r.rolname !~ '^pg_'`

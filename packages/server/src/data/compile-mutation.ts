@@ -1,0 +1,295 @@
+/** Writes: the change in a common table expression that returns what is shown of it, then the same read as everywhere over that. */
+import type { Column, Relation } from '../db/catalog/catalog.ts'
+import type { Expr } from '../expr/ast.ts'
+import { toSql } from '../expr/sql.ts'
+import {
+  empty,
+  type Fragment,
+  frag,
+  ident,
+  join,
+  keyword,
+  literal,
+  param,
+  type Statement,
+  statement,
+} from '../sql/sql.ts'
+import { requireRelation } from './compile.ts'
+import { compileNode, selectSql } from './compile-read.ts'
+import { DataError } from './errors.ts'
+import { namedQuery, outputSql } from './output.ts'
+import type { Conflict, Insert, Mutation, OutputOptions, Payload, Replace, Update } from './query.ts'
+import {
+  type DataContext,
+  functionOfRow,
+  representation,
+  resolveName,
+  type Source,
+  typedField,
+  unknownColumn,
+} from './source.ts'
+
+export const compileMutation = (request: Mutation, options: OutputOptions, context: DataContext): Statement => {
+  const relation = requireRelation(request.target, context)
+  const shown = compileShown(request, relation, options, context)
+  const counted = countsInserted(request, relation)
+  const returning = counted ? frag`${shown.returning}, (t.xmax = 0) as ${ident(INSERTED)}` : shown.returning
+  const change = changeSql(request, relation, returning, context)
+  const main = outputSql(
+    {
+      with: [namedQuery('written', change), namedQuery('source', shown.select)],
+      total: options.count === null ? null : keyword('(select count(*) from written)'),
+      inserted: counted ? frag`(select count(*) from written where ${ident(INSERTED)})` : null,
+      key: relation.primaryKey,
+      rowType: ident(relation.schema, relation.name),
+    },
+    options,
+  )
+  return statement(`data.${request.kind}`, main)
+}
+
+const INSERTED = '#inserted'
+
+/** A row that an upsert updated was locked by it, a new one was not. Only plain tables tell. */
+const countsInserted = (request: Mutation, relation: Relation): boolean =>
+  relation.kind === 'table' &&
+  (request.kind === 'replace' || (request.kind === 'insert' && request.conflict?.action === 'merge'))
+
+interface Shown {
+  /** The list of `returning`. */
+  readonly returning: Fragment
+  /** What the answer is made of. */
+  readonly select: Fragment
+}
+
+/** Only what the answer needs is returned: `returning *` would ask for the right to read every column. */
+const compileShown = (request: Mutation, relation: Relation, options: OutputOptions, context: DataContext): Shown => {
+  const used = new Set<string>(options.location ? relation.primaryKey : [])
+  const source: Source = {
+    alias: 't0',
+    name: relation.name,
+    relation,
+    columns: relation.columns,
+    row: frag`t0::${ident(relation.schema, relation.name)}`,
+    onUse: (name) => used.add(name),
+    flattened: true,
+  }
+  if (options.shape.kind === 'none') {
+    return { returning: returningSql(used, relation, source, context), select: frag`select * from written as t0` }
+  }
+  const node = compileNode(
+    { ...request.returning, where: { kind: 'constant', value: true }, limit: null, offset: 0n },
+    source,
+    {
+      ...context,
+      maxRows: null,
+    },
+    { expandAll: countsInserted(request, relation) },
+  )
+  const extra = options.location
+    ? relation.primaryKey.filter((name) => !node.columns.some((each) => each.name === name || each.name === null))
+    : []
+  const select = selectSql(node, frag`written as ${ident('t0')}`, { extra: extra.map((name) => ident('t0', name)) })
+  return { returning: returningSql(used, relation, source, context), select }
+}
+
+const returningSql = (
+  used: ReadonlySet<string>,
+  relation: Relation,
+  source: Source,
+  context: DataContext,
+): Fragment => {
+  const columns = [...used].filter((name) => name === '*' || !used.has('*') || relation.column(name) === undefined)
+  const list = columns.map((name) => {
+    if (name === '*') return keyword('t.*')
+    const computed = relation.column(name) === undefined ? functionOfRow(name, source, context) : undefined
+    return computed === undefined
+      ? ident('t', name)
+      : frag`${ident(computed.schema, computed.name)}(t) as ${ident(name)}`
+  })
+  return list.length === 0 ? keyword('1') : join(list)
+}
+
+const changeSql = (request: Mutation, relation: Relation, returning: Fragment, context: DataContext): Fragment => {
+  const table = frag`${ident(relation.schema, relation.name)} as t`
+  switch (request.kind) {
+    case 'insert':
+      return insertSql(request, relation, table, returning, context)
+    case 'replace':
+      return replaceSql(request, relation, table, returning, context)
+    case 'update':
+      return updateSql(request, relation, table, returning, context)
+    case 'delete': {
+      const where = whereSql(request.returning.where, relation, context)
+      return frag`delete from ${table}${where} returning ${returning}`
+    }
+  }
+}
+
+// --- payload
+
+const requireColumns = (payload: Payload, relation: Relation): readonly Column[] =>
+  payload.columns.map((name) => {
+    const column = relation.column(name)
+    if (column === undefined)
+      throw new DataError({ kind: 'payload_column_unknown', relation: relation.name, column: name })
+    return column
+  })
+
+/** What an object that lacks the column gets: an identity takes the next number, anything else its default. */
+const defaultSql = (column: Column, relation: Relation): string | null => {
+  if (column.identity === null) return column.defaultExpression
+  const table = [relation.schema, relation.name].map((name) => `"${name.replaceAll('"', '""')}"`).join('.')
+  // Text of ours around catalogue names, quoted as literals.
+  const chunk = (text: string) =>
+    literal(text)
+      .chunks.map((each) => ('text' in each ? each.text : ''))
+      .join('')
+  return `nextval(pg_get_serial_sequence(${chunk(table)}, ${chunk(column.name)}))`
+}
+
+/** The JSON body as rows named `body`, one column per written column. */
+const bodyRows = (payload: Payload, columns: readonly Column[], relation: Relation, context: DataContext): Fragment => {
+  const typed = columns.map((column) => {
+    const read = representation(column, 'from json', context)
+    return frag`${ident(column.name)} ${keyword(read === null ? column.typeName : 'json')}`
+  })
+  const array = frag`case when json_typeof(payload.data) = 'array' then payload.data else json_build_array(payload.data) end`
+  const rows = payload.missing === 'default' ? withDefaults(array, columns, relation) : array
+  return frag`(select ${param(payload.json)}::json as data) as payload, lateral (select * from json_to_recordset(${rows}) as r(${join(typed)})) as body`
+}
+
+const withDefaults = (array: Fragment, columns: readonly Column[], relation: Relation): Fragment => {
+  const defaults = columns.flatMap((column) => {
+    const text = defaultSql(column, relation)
+    return text === null ? [] : [frag`${param(column.name)}::text, ${keyword(text)}`]
+  })
+  if (defaults.length === 0) return array
+  // Per element, so that each row draws its own uuid or number.
+  return frag`(select coalesce(json_agg(jsonb_build_object(${join(defaults)}) || element), '[]') from jsonb_array_elements((${array})::jsonb) as element)`
+}
+
+const bodyValue = (column: Column, context: DataContext): Fragment => {
+  const read = representation(column, 'from json', context)
+  const value = ident('body', column.name)
+  return read === null ? value : frag`${read}(${value})`
+}
+
+// --- insert
+
+const insertSql = (
+  { payload, conflict }: Insert,
+  relation: Relation,
+  table: Fragment,
+  returning: Fragment,
+  context: DataContext,
+): Fragment => {
+  const columns = requireColumns(payload, relation)
+  const rows = columns.length === 0 ? emptyRows(payload) : filledRows(payload, columns, relation, context)
+  return frag`insert into ${table} ${rows}${conflictSql(conflict, columns, relation)} returning ${returning}`
+}
+
+/** `{}` and `[{}, {}]` write rows of defaults; `[]` writes none. */
+const emptyRows = (payload: Payload): Fragment => {
+  const elements: unknown = JSON.parse(payload.json)
+  if (!Array.isArray(elements)) return keyword('default values')
+  if (elements.length === 0) return keyword('select null where false')
+  if (elements.length === 1) return keyword('default values')
+  throw new DataError({ kind: 'not_implemented', what: 'Inserting several rows that have no columns' })
+}
+
+const filledRows = (
+  payload: Payload,
+  columns: readonly Column[],
+  relation: Relation,
+  context: DataContext,
+): Fragment => {
+  const names = columns.map((column) => ident(column.name))
+  const values = columns.map((column) => bodyValue(column, context))
+  return frag`(${join(names)}) select ${join(values)} from ${bodyRows(payload, columns, relation, context)}`
+}
+
+const conflictSql = (conflict: Conflict | null, columns: readonly Column[], relation: Relation): Fragment => {
+  if (conflict === null) return empty
+  const key = conflict.columns ?? relation.primaryKey
+  for (const name of key) {
+    if (relation.column(name) === undefined)
+      throw unknownColumn(name, { alias: 't', name: '', relation, columns: relation.columns, row: empty })
+  }
+  if (key.length === 0) return empty
+  const target = frag` on conflict (${join(key.map((name) => ident(name)))})`
+  if (conflict.action === 'ignore' || columns.length === 0) return frag`${target} do nothing`
+  const sets = columns.map(({ name }) => frag`${ident(name)} = excluded.${ident(name)}`)
+  return frag`${target} do update set ${join(sets)}`
+}
+
+const replaceSql = (
+  { payload, key }: Replace,
+  relation: Relation,
+  table: Fragment,
+  returning: Fragment,
+  context: DataContext,
+): Fragment => {
+  const columns = requireColumns(payload, relation)
+  const source: Source = { alias: 'body', name: relation.name, relation, columns: relation.columns, row: ident('body') }
+  const missing = relation.primaryKey.find((name) => !columns.some((column) => column.name === name))
+  // Without its key in the body the row cannot match the one that the URL names.
+  const where = missing === undefined ? exprSql(key, source, context) : keyword('false')
+  const conflict = conflictSql({ columns: null, action: 'merge' }, columns, relation)
+  return frag`insert into ${table} ${filledRows(payload, columns, relation, context)} where ${where}${conflict} returning ${returning}`
+}
+
+// --- update and delete
+
+const updateSql = (
+  request: Update,
+  relation: Relation,
+  table: Fragment,
+  returning: Fragment,
+  context: DataContext,
+): Fragment => {
+  const columns = requireColumns(request.payload, relation)
+  if (columns.length === 0) return frag`select ${returningNothing(returning, relation)} where false`
+  const sets = columns.map((column) => frag`${ident(column.name)} = ${bodyValue(column, context)}`)
+  const where = whereSql(request.returning.where, relation, context)
+  return frag`update ${table} set ${join(sets)} from ${firstRow(request.payload, columns, relation, context)}${where} returning ${returning}`
+}
+
+/** Only the first object of a body changes anything. */
+const firstRow = (payload: Payload, columns: readonly Column[], relation: Relation, context: DataContext): Fragment =>
+  frag`(select body.* from ${bodyRows(payload, columns, relation, context)} limit 1) as body`
+
+/** The columns of the answer, for a change that changes nothing. */
+const returningNothing = (returning: Fragment, relation: Relation): Fragment =>
+  frag`${returning} from ${ident(relation.schema, relation.name)} as t`
+
+const whereSql = (where: Expr, relation: Relation, context: DataContext): Fragment => {
+  if (where.kind === 'constant' && where.value === true) return empty
+  const source: Source = { alias: 't', name: relation.name, relation, columns: relation.columns, row: ident('t') }
+  return frag` where ${exprSql(where, source, context)}`
+}
+
+const exprSql = (expr: Expr, source: Source, context: DataContext): Fragment => {
+  const typed = typedExpr(expr, source, context)
+  return toSql(typed, {
+    column: (field) => resolveName(field.name, source, context).sql,
+    coerce: (field, constant) => {
+      const read = representation(resolveName(field.name, source, context).column, 'from text', context)
+      return read === null ? constant : frag`${read}(${constant})`
+    },
+  })
+}
+
+const typedExpr = (expr: Expr, source: Source, context: DataContext): Expr => {
+  switch (expr.kind) {
+    case 'and':
+    case 'or':
+      return { ...expr, items: expr.items.map((item) => typedExpr(item, source, context)) }
+    case 'not':
+      return { kind: 'not', item: typedExpr(expr.item, source, context) }
+    case 'compare':
+      return { ...expr, left: expr.left.kind === 'field' ? typedField(expr.left, source, context) : expr.left }
+    default:
+      return expr
+  }
+}

@@ -1,0 +1,189 @@
+/** PostgREST's API as a Fastify plugin: parse, ask the data layer, render. */
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { compileRequest } from '../../../data/compile.ts'
+import { DataError } from '../../../data/errors.ts'
+import { type Execution, execute, explain } from '../../../data/execute.ts'
+import type { DataContext } from '../../../data/source.ts'
+import type { Catalog } from '../../../db/catalog/catalog.ts'
+import type { CatalogService } from '../../../db/catalog/service.ts'
+import type { Pool } from '../../../db/pool.ts'
+import type { Scope } from '../../../db/scope.ts'
+import type {} from '../../../http/caller.ts'
+import type { Caller } from '../../../identity/caller.ts'
+import { type Action, planAction } from './action.ts'
+import { DEFAULT_CONFIG, type RestConfig, readConfig } from './config.ts'
+import { type ErrorAnswer, toAnswer } from './errors.ts'
+import type { Preferences } from './prefer.ts'
+import { type RestRequest, readRequest } from './request.ts'
+import { type HttpAnswer, respond } from './respond.ts'
+import { isolationOf, scopeOf } from './scope.ts'
+
+/** What the dialect needs of the app. */
+export interface RestServices {
+  /** Logs in as the authenticator. */
+  readonly pool: Pool
+  readonly catalog: Pick<CatalogService, 'current' | 'settle' | 'timeZones'>
+  /** What holds where the database's own configuration is silent. */
+  readonly config?: Partial<RestConfig>
+  /** The role whose settings configure the API; `authenticator` by default. */
+  readonly authenticator?: string
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
+/** Mount with a prefix, for example `/rest/v1`. `request.caller` must have been set by then. */
+export const restDialect =
+  (services: RestServices): FastifyPluginAsync =>
+  async (app: FastifyInstance) => {
+    const api = new RestApi(services)
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    app.setErrorHandler((error, request, reply) => sendError(error, request, reply, api.config.anonRole))
+    const handle = async (request: FastifyRequest, reply: FastifyReply) => {
+      const answer = await api.answer(request, app.prefix)
+      return send(answer, reply)
+    }
+    app.route({ method: [...METHODS], url: '/', handler: handle })
+    app.route({ method: [...METHODS], url: '/*', handler: handle })
+  }
+
+/** An error that happened on the way to this dialect's routes, in its own words. */
+export const sendRestError = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown =>
+  sendError(error, request, reply, DEFAULT_CONFIG.anonRole)
+
+const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply, anonRole: string): unknown => {
+  // Unset when the refusal came before anyone was recognised.
+  const caller = request.caller as Caller | undefined
+  const answer = toAnswer(error, caller === undefined || caller.role === anonRole)
+  if (answer.status >= 500) request.log.error({ error }, 'request failed')
+  return send(errorAnswer(answer), reply)
+}
+
+const errorAnswer = ({ status, body, headers }: ErrorAnswer): HttpAnswer => ({
+  status,
+  headers: [...headers, ['Content-Type', 'application/json; charset=utf-8']],
+  body: JSON.stringify(body),
+})
+
+const send = ({ status, headers, body }: HttpAnswer, reply: FastifyReply): FastifyReply => {
+  reply.code(status)
+  for (const [name, value] of headers) reply.header(name, value)
+  // Fastify guesses a type for text; an answer without one must not get it.
+  return body === null ? reply.send() : reply.send(typeof body === 'string' ? Buffer.from(body) : body)
+}
+
+class RestApi {
+  readonly #services: RestServices
+  #configured: { readonly catalog: Catalog; readonly config: RestConfig } | null = null
+
+  constructor(services: RestServices) {
+    this.#services = services
+  }
+
+  get config(): RestConfig {
+    const catalog = this.#services.catalog.current
+    if (this.#configured?.catalog !== catalog) {
+      const base = { ...DEFAULT_CONFIG, ...this.#services.config }
+      this.#configured = { catalog, config: readConfig(catalog, this.#services.authenticator ?? 'authenticator', base) }
+    }
+    return this.#configured.config
+  }
+
+  async answer(request: FastifyRequest, prefix: string): Promise<HttpAnswer> {
+    const { catalog } = this.#services
+    const seen = catalog.current
+    try {
+      return await this.#attempt(request, prefix)
+    } catch (error) {
+      // What was not found may have been created a moment ago.
+      if (!isMiss(error) || (await catalog.settle()) === seen) throw error
+      return this.#attempt(request, prefix)
+    }
+  }
+
+  async #attempt(request: FastifyRequest, prefix: string): Promise<HttpAnswer> {
+    const { config } = this
+    const { catalog, pool } = this.#services
+    const rest = await readRequest(request, prefix, config, () => catalog.timeZones())
+    const context = contextOf(catalog.current, rest.schema, config)
+    const action = planAction(rest, config, context)
+    const honoured = honouredPreferences(rest, action, config)
+    const compiled = compileRequest(action.request, action.output, context)
+    const scope: Scope = scopeOf(rest, request.caller, action, { config, catalog: catalog.current })
+    const execution = executionOf(request.caller, action, honoured, { config, catalog: catalog.current })
+    const { plan } = action.representation
+    if (plan !== null) {
+      const body = await explain(pool, scope, compiled.main, { ...execution, ...plan })
+      return { status: 200, headers: [['Content-Type', action.representation.contentType]], body }
+    }
+    const outcome = await execute(pool, scope, compiled, { ...action.output, ...execution })
+    return respond(rest, action, outcome, honoured)
+  }
+}
+
+const MISSES = new Set([
+  'relation_unknown',
+  'relationship_unknown',
+  'column_unknown',
+  'payload_column_unknown',
+  'function_unknown',
+])
+
+const isMiss = (error: unknown): boolean => error instanceof DataError && MISSES.has(error.problem.kind)
+
+const contextOf = (catalog: Catalog, schema: string, config: RestConfig): DataContext => {
+  let aliases = 0
+  return {
+    catalog,
+    schema,
+    searchSchemas: [...new Set([schema, ...config.extraSearchPath])],
+    maxRows: config.maxRows,
+    aggregates: config.aggregates,
+    nextAlias: () => {
+      aliases += 1
+      return aliases
+    },
+  }
+}
+
+const executionOf = (
+  caller: Caller,
+  action: Action,
+  honoured: Partial<Preferences>,
+  { config, catalog }: { readonly config: RestConfig; readonly catalog: Catalog },
+): Execution => {
+  const isolation = isolationOf(caller, action, catalog)
+  return {
+    before: config.preRequest,
+    rollback: endsInRollback(config, honoured),
+    ...(isolation === null ? {} : { isolation }),
+  }
+}
+
+const endsInRollback = (config: RestConfig, { transaction }: Partial<Preferences>): boolean =>
+  transaction === 'rollback' || (transaction !== 'commit' && config.txEnd.startsWith('rollback'))
+
+/** What of the client's preferences this kind of request takes into account. */
+const honouredPreferences = (
+  { preferences }: RestRequest,
+  { request }: Action,
+  config: RestConfig,
+): Partial<Preferences> => {
+  const { resolution, returning, count, missing, handling, timezone, maxAffected } = preferences
+  const transaction = config.txEnd.endsWith('allow-override') ? preferences.transaction : null
+  const always = { count, transaction, handling, timezone }
+  switch (request.kind) {
+    case 'read':
+      return always
+    case 'call':
+      return { ...always, maxAffected }
+    case 'insert':
+      return { ...always, returning, missing, resolution: request.conflict === null ? null : resolution }
+    case 'replace':
+      return { ...always, returning }
+    case 'update':
+      return { ...always, returning, missing, maxAffected }
+    case 'delete':
+      return { ...always, returning, maxAffected }
+  }
+}

@@ -1,0 +1,72 @@
+/** Role and settings of a request's transaction: claims, request facts, role settings, hoisted function settings. */
+import type { Catalog } from '../../../db/catalog/catalog.ts'
+import { type Isolation, type Scope, searchPathOf } from '../../../db/scope.ts'
+import type { Caller } from '../../../identity/caller.ts'
+import type { Action } from './action.ts'
+import type { RestConfig } from './config.ts'
+import type { RestRequest } from './request.ts'
+
+interface ScopeContext {
+  readonly config: RestConfig
+  readonly catalog: Catalog
+}
+
+type Setting = readonly [name: string, value: string]
+
+export const scopeOf = (
+  rest: RestRequest,
+  caller: Caller,
+  action: Action,
+  { config, catalog }: ScopeContext,
+): Scope => ({
+  role: caller.role,
+  claims: caller.claimsText,
+  searchPath: searchPathOf([...new Set([rest.schema, ...config.extraSearchPath])]),
+  readOnly: action.readOnly,
+  settings: [
+    ['request.method', rest.method],
+    ['request.path', rest.path],
+    ['request.headers', JSON.stringify(rest.headers)],
+    ['request.cookies', JSON.stringify(cookiesOf(rest.headers.cookie))],
+    ...config.appSettings,
+    ...roleSettings(caller, catalog),
+    ...functionSettings(action, config),
+    ...(rest.preferences.timezone === null ? [] : [['timezone', rest.preferences.timezone] as const]),
+  ],
+})
+
+const ISOLATION = 'default_transaction_isolation'
+
+/** What would have been in force, had the role logged in itself. */
+const roleSettings = (caller: Caller, catalog: Catalog): readonly Setting[] =>
+  [...(catalog.roles.get(caller.role)?.settings ?? [])].filter(
+    ([name]) => !name.startsWith('pgrst.') && name !== ISOLATION && name !== 'search_path' && name !== 'role',
+  )
+
+const functionSettings = ({ called }: Action, config: RestConfig): readonly Setting[] =>
+  [...(called?.settings ?? [])].filter(([name]) => config.hoistedSettings.has(name.toLowerCase()) && name !== ISOLATION)
+
+const LEVELS: Readonly<Record<string, Isolation>> = {
+  'read committed': 'read committed',
+  'read uncommitted': 'read committed',
+  'repeatable read': 'repeatable read',
+  serializable: 'serializable',
+}
+
+/** The level that the function or the role asks for; null for the usual one, which needs no transaction of our own. */
+export const isolationOf = (caller: Caller, { called }: Action, catalog: Catalog): Isolation | null => {
+  const wanted = called?.settings.get(ISOLATION) ?? catalog.roles.get(caller.role)?.settings.get(ISOLATION)
+  const level = LEVELS[wanted?.toLowerCase() ?? ''] ?? null
+  return level === 'read committed' ? null : level
+}
+
+const MAX_COOKIES = 100
+
+const cookiesOf = (header: string | undefined): Readonly<Record<string, string>> => {
+  const cookies: Record<string, string> = Object.create(null)
+  for (const part of (header ?? '').split(';', MAX_COOKIES)) {
+    const at = part.indexOf('=')
+    if (at > 0) cookies[part.slice(0, at).trim()] = part.slice(at + 1).trim()
+  }
+  return cookies
+}
