@@ -3,6 +3,9 @@ import * as glassEasel from 'glass-easel'
 import { COMPONENTS } from '../wx/create.ts'
 import { convertUnits } from '../wx/units.ts'
 
+// Before any component space is made: spaces copy the options. Style sheets and tests need the ids.
+glassEasel.globalOptions.writeIdToDOM = true
+
 /** An element of the component tree. */
 export interface WxElement {
   readonly $$: unknown

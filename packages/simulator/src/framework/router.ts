@@ -115,12 +115,7 @@ export class Router {
     this.#tell()
   }
 
-  #move(
-    name: string,
-    options: Options,
-    settle: Settle,
-    move: (target: Target, options: Options) => object | string,
-  ): void {
+  #move(name: string, options: Options, settle: Settle, move: (target: Target, options: Options) => object | string) {
     const refusal = this.#phone.takeFailure(name)?.reason ?? wrongParameter(options, 'url', 'String')
     if (refusal) return settle.fail(refusal)
     const target = parseTarget(stringOf(options.url), this.top?.route ?? '')

@@ -92,7 +92,7 @@ class Exchange {
     request.end()
   }
 
-  #respond(call: HttpCall, response: IncomingMessage, redirects: number): void {
+  #respond(call: HttpCall, response: IncomingMessage, redirects: number) {
     if (this.#over) return
     const status = response.statusCode ?? 0
     const location = response.headers.location

@@ -58,7 +58,7 @@ class Connection {
     this.socket?.terminate()
   }
 
-  send(options: Options, settle: Settle): void {
+  send(options: Options, settle: Settle) {
     const planned = this.phone.takeFailure('sendSocketMessage')
     if (planned) return settle.fail(planned.reason)
     if (this.state !== OPEN) return settle.fail('SocketTask.readyState is not OPEN')
@@ -69,7 +69,7 @@ class Connection {
     settle.ok()
   }
 
-  shut(options: Options, settle: Settle): void {
+  shut(options: Options, settle: Settle) {
     const code = numberOf(options.code, 1000)
     const reason = stringOf(options.reason)
     if (code !== 1000 && (code < 3000 || code > 4999))
