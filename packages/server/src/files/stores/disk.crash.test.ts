@@ -71,7 +71,7 @@ const dying = (steps: number) => {
         undoRename.set(dirname(to), () => unlink(to))
       }),
     unlink: (path) => step(() => nodeFileSystem.unlink(path)),
-    makeFolder: (path) => step(() => nodeFileSystem.makeFolder(path)),
+    makeFolders: (paths) => step(() => nodeFileSystem.makeFolders(paths)),
     syncFolder: (path) =>
       step(async () => {
         await nodeFileSystem.syncFolder(path)

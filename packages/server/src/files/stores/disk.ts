@@ -8,11 +8,13 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { singleFlight } from '../../kernel/single-flight.ts'
 import type { BlobEntry, BlobId, BlobStore, ByteRange, StoredBlob } from '../blob-store.ts'
 import { refusal } from '../errors.ts'
 import { codeOf, type FileSystem, nodeFileSystem, type WritableFile } from './file-system.ts'
 
 const BLOB_ID = /^[0-9a-z][0-9a-z-]{7,79}$/
+const SHARDS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 /** Small chunks cost a system call each; this much keeps a copy near the speed of the disk. */
 const READ_CHUNK = 256 * 1024
@@ -28,15 +30,27 @@ export const createDiskStore = ({ folder, fs = nodeFileSystem }: DiskStoreOption
   const unfinished = join(folder, 'unfinished')
   const known = new Set<string>()
 
-  const pathOf = (id: BlobId): string => join(blobs, idOf(id).slice(0, 2), id)
+  const shardOf = (id: BlobId): string => join(blobs, id.slice(0, 2))
+  const pathOf = (id: BlobId): string => join(shardOf(idOf(id)), id)
 
-  /** Makes a folder and everything above it last. Once per folder and process, also when it exists: who made it may have died before syncing. */
+  /** Makes a folder that survives a power cut. Once per folder and process, also when it exists: who made it may have died before syncing. */
   const ensureFolder = async (path: string): Promise<void> => {
     if (known.has(path)) return
-    await fs.makeFolder(path)
-    for (const parent of parentsUpTo(path, folder)) await fs.syncFolder(parent)
+    if (path !== folder) await ensureFolder(dirname(path))
+    await fs.makeFolders([path])
+    await fs.syncFolder(dirname(path))
     known.add(path)
   }
+
+  /** All folders for our ids at once: one by one, each of the first 256 uploads would wait for the disk once more. */
+  const ensureShards = singleFlight(async () => {
+    if (known.has(shardOf('00'))) return
+    await ensureFolder(unfinished)
+    await ensureFolder(blobs)
+    await fs.makeFolders(SHARDS.map(shardOf))
+    await fs.syncFolder(blobs)
+    for (const shard of SHARDS) known.add(shardOf(shard))
+  })
 
   const publish = async (from: string, id: BlobId, how: 'rename' | 'link'): Promise<void> => {
     const to = pathOf(id)
@@ -52,7 +66,7 @@ export const createDiskStore = ({ folder, fs = nodeFileSystem }: DiskStoreOption
     async put(id, source) {
       const temporary = join(unfinished, idOf(id))
       try {
-        await ensureFolder(unfinished)
+        await ensureShards()
         const file = await fs.create(temporary)
         try {
           const stored = await writeFile(file, source)
@@ -119,14 +133,21 @@ const idOf = (id: BlobId): BlobId => {
 const writeFile = async (file: WritableFile, source: AsyncIterable<Uint8Array>): Promise<StoredBlob> => {
   const hash = createHash('md5')
   let size = 0
+  // One write is under way while the next chunk arrives and is hashed; never more, so memory stays flat.
+  let writing = Promise.resolve()
   try {
     for await (const chunk of source) {
       hash.update(chunk)
       size += chunk.length
-      await file.write(chunk)
+      await writing
+      writing = file.write(chunk)
+      // Reported by the next await; until then it must not count as unhandled.
+      writing.catch(() => {})
     }
+    await writing
     await file.sync()
   } finally {
+    await writing.catch(() => {})
     await file.close()
   }
   return { size, md5: hash.digest('hex') }
@@ -134,13 +155,6 @@ const writeFile = async (file: WritableFile, source: AsyncIterable<Uint8Array>):
 
 const streamOf = (handle: FileHandle, range: ByteRange | undefined): Readable =>
   handle.createReadStream({ highWaterMark: READ_CHUNK, ...range })
-
-const parentsUpTo = (path: string, top: string): readonly string[] => {
-  const parents: string[] = []
-  for (let at = dirname(path); at.length >= top.length; at = dirname(at)) parents.push(at)
-  parents.push(dirname(top))
-  return parents
-}
 
 const unlessMissing = async <T>(work: () => Promise<T>): Promise<T | null> => {
   try {

@@ -10,8 +10,8 @@ export interface FileSystem {
   rename(from: string, to: string): Promise<void>
   link(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
-  /** With everything above it; fine when it exists. */
-  makeFolder(path: string): Promise<void>
+  /** Each with everything above it; fine when they exist. */
+  makeFolders(paths: readonly string[]): Promise<void>
   /** Makes renames, links and new entries in this folder survive a power cut. */
   syncFolder(path: string): Promise<void>
   stat(path: string): Promise<Stats>
@@ -33,8 +33,8 @@ export const nodeFileSystem: FileSystem = {
   rename,
   link,
   unlink,
-  async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+  async makeFolders(paths) {
+    for (const path of paths) await mkdir(path, { recursive: true, mode: 0o700 })
   },
   async syncFolder(path) {
     const handle = await open(path, 'r')
