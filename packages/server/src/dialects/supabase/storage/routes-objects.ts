@@ -9,6 +9,8 @@ import { actorOf, addressOf, type ObjectRoute, orInBucketNamed, type StorageServ
 import { renderEntry, renderInfo, renderObject, renderPage } from './render.ts'
 
 const MAX_NAMES = 1000
+/** More are not sent at once; asking for more is no error, which a mini-program would never hear of. */
+const MAX_ENTRIES = 10_000
 const MAX_OFFSET = 2 ** 31 - 1
 
 interface BucketRoute {
@@ -78,7 +80,7 @@ const folderQuery = (body: JsonObject): FolderQuery => {
   return {
     prefix: optionalText(body, 'prefix') ?? '',
     search: optionalText(body, 'search') ?? '',
-    limit: optionalInteger(body, 'limit', [1, 10_000]) ?? 100,
+    limit: Math.min(optionalInteger(body, 'limit', [1, MAX_OFFSET]) ?? 100, MAX_ENTRIES),
     offset: optionalInteger(body, 'offset', [0, MAX_OFFSET]) ?? 0,
     sortColumn: oneOf(sort.column, SORT_COLUMNS, 'name'),
     sortOrder: oneOf(sort.order, ORDERS, 'asc'),
