@@ -1,6 +1,9 @@
 /** The command line: names every command and gives each its settings. */
+import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { loadConfig, processTerminal } from './cli/context.ts'
+import { dbReset } from './cli/db-reset.ts'
+import { doctor } from './cli/doctor.ts'
 import { keys } from './cli/keys.ts'
 import { migrateCommand, seedCommand } from './cli/migrate.ts'
 import { sqlCommand } from './cli/sql.ts'
@@ -48,9 +51,38 @@ const action =
     await run(await loadConfig(flagsOf(command.opts())), ...positional)
   }
 
+/** The version of this package. */
+const version = async (): Promise<string> => {
+  // Our own package.json.
+  const { version: text } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return text
+}
+
+const HELP = `
+Every flag has an environment variable: --data-dir is TEAHOUSE_DATA_DIR. A flag wins over the variable.
+Schemas, row limit and file size limit are read from supabase/config.toml in the working directory.
+
+  npx teahouse start                      run it; the first start makes database and keys
+  npx teahouse sql -c "select now()"      ask the running database
+  npx teahouse migrate && npx teahouse seed
+  npx teahouse doctor                     what is missing or unsafe, and how to mend it`
+
 const program = new Command('teahouse')
   .description('Teahouse 茶馆: a self-hosted backend for WeChat mini-programs and web pages')
-  .showHelpAfterError()
+  .version(await version())
+  .addHelpText('after', HELP)
+  // One line, like every other refusal; commander itself puts its suggestion on a second one.
+  .configureOutput({
+    outputError: (text) =>
+      terminal.say(
+        `teahouse: ${text
+          .trim()
+          .replace(/^error: /, '')
+          .replaceAll('\n', ' ')}`,
+      ),
+  })
 
 withFlags(program.command('start'), ALL)
   .description('run the server')
@@ -64,8 +96,26 @@ withFlags(program.command('keys'), ['data-dir', 'jwt-secret', 'json'])
   .description('print the keys')
   .action(action((config) => keys(config, terminal)))
 
+withFlags(program.command('doctor'), WHERE)
+  .description('look for what is missing, unsafe or running out')
+  .addHelpText(
+    'after',
+    `
+Looks at the data dir (permissions, disk, secret), at the database (roles, settings, replication, clock), and names every table
+that clients reach without row-level security. Changes nothing. Exits 1 when something does not work or is not safe.`,
+  )
+  .action(
+    action(async (config) => {
+      if (!(await doctor(config, terminal))) process.exitCode = 1
+    }),
+  )
+
 withFlags(program.command('sql').argument('[file]', 'a file; standard input by default'), WHERE)
   .description('run SQL as the database owner')
+  .addHelpText(
+    'after',
+    '\nSeveral statements are one transaction unless they say otherwise. With --json, one line per statement.',
+  )
   .option('-c, --command <sql>', 'the SQL itself')
   .action(async (file: string | undefined, options: Readonly<Record<string, unknown>>) => {
     const { command } = options
@@ -75,11 +125,28 @@ withFlags(program.command('sql').argument('[file]', 'a file; standard input by d
 
 withFlags(program.command('migrate').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
   .description('apply supabase/migrations')
+  .addHelpText('after', '\nFiles <14 digits>_<name>.sql, in order, each once and in a transaction of its own.')
   .action(action((config, project: string) => migrateCommand(config, terminal, project)))
 
 withFlags(program.command('seed').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
   .description('run supabase/seed.sql')
   .action(action((config, project: string) => seedCommand(config, terminal, project)))
+
+const db = program.command('db').description('the database as a whole')
+
+withFlags(db.command('reset').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
+  .description('drop everything in the database and bring it back from supabase/')
+  .option('--yes', 'do it; without, it only says what would be dropped')
+  .addHelpText(
+    'after',
+    `
+Drops every schema with its tables, functions and data, also users, files and messages, makes the product's own anew, then applies
+supabase/migrations and supabase/seed.sql. All of the dropping is one transaction. Roles, extensions in the schema "extensions" and
+keys stay. The bytes of files go later, when they are swept up. Restart the server afterwards.`,
+  )
+  .action(async (project: string, options: Readonly<Record<string, unknown>>) => {
+    await dbReset(await loadConfig(flagsOf(options)), terminal, { project, yes: options.yes === true })
+  })
 
 try {
   await program.parseAsync()

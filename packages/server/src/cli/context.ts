@@ -1,7 +1,9 @@
 /** What every command needs: its output, its settings, and a running server's whereabouts. */
+import type pg from 'pg'
 import { type Config, type Flags, readConfig, readConfigFile } from '../config/config.ts'
 import { type RunNote, readRunNote } from '../config/run-file.ts'
-import { Pool } from '../db/pool.ts'
+import { connectionOf } from '../db/connection-url.ts'
+import { Pool, reasonOf } from '../db/pool.ts'
 import { AppError } from '../kernel/errors.ts'
 
 export interface Terminal {
@@ -29,13 +31,24 @@ export const runningServer = async (config: Config): Promise<RunNote> => {
   throw new AppError('unavailable', `No server is running on ${config.dataDir}. Start one with: npx teahouse start`)
 }
 
-/** Runs `work` on the owner's connection: the given database URL, else the running server's. */
+/** How the owner connects: to the given database URL, else to the running server's. */
+export const ownerConnection = async (config: Config): Promise<pg.ClientConfig> =>
+  connectionOf(config.databaseUrl ?? (await runningServer(config)).databaseUrl)
+
+/** Runs `work` on one connection of the owner's. */
 export const withOwner = async <T>(config: Config, work: (owner: Pool) => Promise<T>): Promise<T> => {
-  const connectionString = config.databaseUrl ?? (await runningServer(config)).databaseUrl
-  const owner = new Pool({ connection: { connectionString }, max: 1, applicationName: 'teahouse cli' })
+  const owner = new Pool({ connection: await ownerConnection(config), max: 1, applicationName: 'teahouse cli' })
   try {
     return await work(owner)
+  } catch (error) {
+    throw explained(error)
   } finally {
     await owner.end()
   }
 }
+
+/** A connection that fails is told with its reason: the person at the terminal can mend it. */
+const explained = (error: unknown): unknown =>
+  error instanceof AppError && error.code === 'unavailable' && error.cause instanceof Error
+    ? new AppError('unavailable', `The database cannot be reached: ${reasonOf(error.cause)}`, { cause: error })
+    : error

@@ -2,13 +2,14 @@
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { readProjectMigrations, readSeed } from '../config/supabase-folder.ts'
-import { migrateProject } from '../db/prepare/project.ts'
+import { migrateProject, namingScript } from '../db/prepare/project.ts'
 import { AppError } from '../kernel/errors.ts'
 import { type Terminal, withOwner } from './context.ts'
 
 /** Applies the pending migrations of `project` (a folder that holds supabase/). */
 export const migrateCommand = async (config: Config, terminal: Terminal, project: string): Promise<void> => {
-  const scripts = await readProjectMigrations(resolve(project))
+  const { scripts, ignored } = await readProjectMigrations(resolve(project))
+  for (const file of ignored) terminal.say(`skipped ${file}: its name should be <14 digits>_<name>.sql`)
   if (scripts.length === 0) throw new AppError('not_found', `There is no supabase/migrations in ${resolve(project)}`)
   const applied = await withOwner(config, (owner) => migrateProject(owner, scripts))
   if (config.json) terminal.out(JSON.stringify({ applied }))
@@ -19,6 +20,6 @@ export const migrateCommand = async (config: Config, terminal: Terminal, project
 export const seedCommand = async (config: Config, terminal: Terminal, project: string): Promise<void> => {
   const script = await readSeed(resolve(project))
   if (script === null) throw new AppError('not_found', `There is no supabase/seed.sql in ${resolve(project)}`)
-  await withOwner(config, (owner) => owner.script(script))
+  await withOwner(config, (owner) => namingScript('seed.sql', script, () => owner.script(script)))
   terminal.out(config.json ? JSON.stringify({ seeded: true }) : 'seeded')
 }

@@ -1,8 +1,10 @@
 /** `teahouse sql`: runs SQL as the database owner, from a file, from `-c`, or from standard input. */
-import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import type pg from 'pg'
 import type { Config } from '../config/config.ts'
+import { readScript } from '../config/supabase-folder.ts'
+import { namingScript } from '../db/prepare/project.ts'
+import { AppError } from '../kernel/errors.ts'
 import { type Terminal, withOwner } from './context.ts'
 
 export interface SqlArguments {
@@ -16,11 +18,20 @@ export const sqlCommand = async (
   terminal: Terminal,
   { file, command }: SqlArguments,
 ): Promise<void> => {
-  const script = command ?? (file === null ? await readAll(process.stdin) : await readFile(file, 'utf8'))
-  const results = await withOwner(config, (owner) => owner.script(script))
+  const script = command ?? (file === null ? await readAll(process.stdin) : await readFileOf(file))
+  const results = await withOwner(config, (owner) => namingScript(file ?? 'sql', script, () => owner.script(script)))
   for (const result of results) {
     if (config.json) terminal.out(JSON.stringify(toObjects(result)))
     else printTable(result, terminal)
+  }
+}
+
+const readFileOf = async (file: string): Promise<string> => {
+  try {
+    return await readScript(file)
+  } catch (cause) {
+    // Node's own errors carry a code.
+    throw new AppError('not_found', `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`, { cause })
   }
 }
 

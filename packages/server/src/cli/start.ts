@@ -4,6 +4,7 @@ import { type App, startApp } from '../app.ts'
 import type { Config } from '../config/config.ts'
 import { removeRunNote, writeRunNote } from '../config/run-file.ts'
 import type { StartReport } from '../config/start-report.ts'
+import { tablesWithoutPolicies } from '../db/prepare/exposed.ts'
 import { systemClock } from '../kernel/clock.ts'
 import { toError } from '../kernel/errors.ts'
 import { randomIds } from '../kernel/ids.ts'
@@ -12,33 +13,56 @@ import type { Terminal } from './context.ts'
 
 export const start = async (config: Config, terminal: Terminal): Promise<void> => {
   const log = createLog({ level: config.logLevel, stream: process.stderr })
-  const app = await startApp(config, { log, clock: systemClock, ids: randomIds })
+  outliveItsOutput(log)
+  const starting = startApp(config, { log, clock: systemClock, ids: randomIds })
+  stopOnSignal(starting, config, log)
+  const app = await starting
+  await warn(app, config, log)
   await writeRunNote(config.dataDir, { ...app.report, pid: process.pid })
-  stopOnSignal(app, config, log)
   if (config.json) terminal.out(JSON.stringify(app.report))
   else terminal.out(welcome(config, app.report))
 }
 
-/** The first signal drains and exits 0; a second one does not wait. */
-const stopOnSignal = (app: App, config: Config, log: RootLog): void => {
+/** Whoever read our output may be gone (a closed terminal, `| head`): that must not end the server. A fault that nobody caught must. */
+const outliveItsOutput = (log: RootLog): void => {
+  process.stdout.on('error', () => {})
+  process.stderr.on('error', () => {})
+  process.on('uncaughtException', (error) => {
+    log.fatal({ error }, 'unexpected failure')
+    process.exit(1)
+  })
+}
+
+/** Names what the database lacks, and the tables that nothing protects. */
+const warn = async ({ database }: App, config: Config, log: RootLog): Promise<void> => {
+  for (const { what, consequence, sql } of database.shortcomings) log.warn({ sql }, `${what} ${consequence}`)
+  for (const { schema, name } of await tablesWithoutPolicies(database.owner, config.api.schemas)) {
+    log.warn(
+      { table: `${schema}.${name}` },
+      'everyone who holds the public key can use this table: row-level security is off',
+    )
+  }
+}
+
+/** The first signal drains and exits 0, also when the start is still under way; a second one does not wait. */
+const stopOnSignal = (starting: Promise<App>, config: Config, log: RootLog): void => {
   let stopping = false
-  const stop = (signal: NodeJS.Signals): void => {
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
     if (stopping) process.exit(1)
     stopping = true
     log.info({ signal }, 'stopping')
-    app
-      .stop()
-      .then(() => removeRunNote(config.dataDir))
-      .then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ error: toError(error) }, 'stopping failed')
-          process.exit(1)
-        },
-      )
+    try {
+      const app = await starting
+      // Before the data dir is free: the next server's note must not be the one that is removed.
+      await removeRunNote(config.dataDir)
+      await app.stop()
+      process.exit(0)
+    } catch (error) {
+      log.error({ error: toError(error) }, 'stopping failed')
+      process.exit(1)
+    }
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
 }
 
 /** For a person at a terminal: where it is, and what to put into an app. */

@@ -7,6 +7,7 @@ import { MIN_SECRET_BYTES } from '../identity/keys.ts'
 import { AppError } from '../kernel/errors.ts'
 import { isObject, type Json, type JsonObject } from '../kernel/json.ts'
 import { START_OPTIONS, type StartFlag, variableOf } from './options.ts'
+import { type WechatConfig, wechatOf } from './wechat.ts'
 
 export interface Config {
   readonly host: string
@@ -20,6 +21,11 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   readonly prepare: boolean
   readonly json: boolean
+  /** A WeChat sandbox and demo keys, for this machine alone. */
+  readonly dev: boolean
+  /** With `dev`: for the network of this machine, without demo keys. */
+  readonly lan: boolean
+  readonly wechat: WechatConfig
   readonly api: ApiConfig
   readonly storage: StorageConfig
 }
@@ -68,15 +74,33 @@ export const readConfig = (sources: Sources): Config => {
     trustedProxies: proxiesOf(the('trusted-proxies')),
     prepare: !isOn(the('no-prepare')),
     json: isOn(the('json')),
+    dev: isOn(the('dev')),
+    lan: isOn(the('lan')),
+    wechat: wechatOf({
+      dev: isOn(the('dev')),
+      appid: the('wechat-appid').text,
+      secret: the('wechat-secret').text,
+      apiBase: the('wechat-api-base').text,
+    }),
     api: apiOf(tableOf(file, 'api')),
     storage: storageOf(tableOf(file, 'storage')),
   }
+  requirePrivacy(config)
   if (config.jwtSecret === DEMO_SECRET && !isLoopback(config.host)) {
     throw invalid(
       `${the('jwt-secret').name} is the secret of Supabase's public examples: anyone could sign keys for ${config.host}`,
     )
   }
   return config
+}
+
+/** Development hands out identities: never on an address that others reach, unless the operator says that these others are meant. */
+const requirePrivacy = ({ dev, lan, host }: Config): void => {
+  if (lan && !dev) throw invalid('--lan goes with --dev')
+  if (dev && !lan && !isLoopback(host))
+    throw invalid(
+      `--dev is for this machine only, not for ${host}. For other devices of a trusted network: --dev --lan`,
+    )
 }
 
 /** A setting as it was given: its text (empty when it was not), and the name under which the operator knows it. */

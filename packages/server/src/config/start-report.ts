@@ -10,7 +10,9 @@ export interface StartReport {
   readonly publishableKey: string
   readonly secretKey: string
   readonly jwtSecret: string
+  /** With `--dev`: where a simulator gets its codes. */
   readonly wechatSandboxUrl: string | null
+  /** The mini-program that people log in from. */
   readonly appId: string | null
   readonly serverSecret: string | null
 }

@@ -1,12 +1,12 @@
 /** The one database of the app: the embedded server or the operator's own, prepared, with a pool for the owner and one for requests. */
 import type pg from 'pg'
-import { AppError, toError } from '../kernel/errors.ts'
+import { AppError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
 import type { Log } from '../observe/log.ts'
 import { connectionOf, placeOf } from './connection-url.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded.ts'
 import { type FolderLock, lockFolder } from './embedded/lock.ts'
-import { Pool, ping } from './pool.ts'
+import { Pool, ping, reasonOf } from './pool.ts'
 import { prepareDatabase } from './prepare/prepare.ts'
 import type { DatabaseProfile, Shortcoming } from './prepare/profile.ts'
 
@@ -83,9 +83,9 @@ const reach = async (owner: Pool, url: string): Promise<void> => {
   try {
     await owner.run(ping)
   } catch (error) {
-    const reason = toError(error instanceof AppError ? (error.cause ?? error) : error)
-    const said = reason instanceof AggregateError ? toError(reason.errors[0]).message : reason.message
-    throw new AppError('unavailable', `The database ${placeOf(url)} cannot be reached: ${said}`, { cause: error })
+    throw new AppError('unavailable', `The database ${placeOf(url)} cannot be reached: ${reasonOf(error)}`, {
+      cause: error,
+    })
   }
 }
 

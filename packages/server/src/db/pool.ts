@@ -3,8 +3,11 @@ import pg from 'pg'
 import { AppError } from '../kernel/errors.ts'
 import { frag, type Statement, statement } from '../sql/sql.ts'
 import { Batch, type BatchStatement, type RawResult } from './batch.ts'
+import { isConnectionLoss, isStalePlan, unavailable } from './failures.ts'
 import { toParameter } from './parameters.ts'
 import { StatementCache } from './statement-cache.ts'
+
+export { databaseError, isConnectionLoss, reasonOf } from './failures.ts'
 
 export interface PoolOptions {
   /** How to reach the server, in pg's own words. */
@@ -233,43 +236,6 @@ const run = async (client: pg.PoolClient, query: Statement): Promise<number> => 
   const result = await client.query({ text: query.text, values: query.values.map(toParameter) })
   return result.rowCount ?? 0
 }
-
-/** Postgres's error, when it is one. */
-export const databaseError = (error: unknown): pg.DatabaseError | null =>
-  error instanceof pg.DatabaseError ? error : null
-
-// 26000: the pooler gave us another server connection. 0A000 from RevalidateCachedQuery: DDL changed what the statement returns.
-const isStalePlan = (error: unknown): boolean => {
-  const database = databaseError(error)
-  if (database === null) return false
-  return database.code === '26000' || (database.code === '0A000' && database.routine === 'RevalidateCachedQuery')
-}
-
-const CONNECTION_CODES = new Set(['57P01', '57P02', '57P03', '57P05', '53300'])
-
-/** Whether the connection itself is what failed: class 08, a server that is going down or starting, a socket error. */
-export const isConnectionLoss = (error: unknown): boolean => {
-  if (error instanceof AppError) return error.code === 'unavailable'
-  const database = databaseError(error)
-  if (database !== null) {
-    const code = database.code ?? ''
-    return CONNECTION_CODES.has(code) || (code.startsWith('08') && code !== '08P01')
-  }
-  if (!(error instanceof Error)) return false
-  // A missing Unix socket is a missing server; any other missing file is not.
-  if ('code' in error && error.code === 'ENOENT') return 'syscall' in error && error.syscall === 'connect'
-  const code = 'code' in error ? String(error.code) : ''
-  return SOCKET_CODES.test(code) || SOCKET_MESSAGES.test(error.message)
-}
-
-const SOCKET_CODES = /^(E(CONN|PIPE|HOST|NET|TIMEDOUT)|EAI_|ENOTFOUND$)/
-const SOCKET_MESSAGES =
-  /Connection terminated|connection timeout|not queryable|timeout exceeded when trying to connect|Client was closed/i
-
-const unavailable = (cause: unknown): AppError =>
-  cause instanceof AppError
-    ? cause
-    : new AppError('unavailable', 'The database cannot be reached right now.', { cause, retryAfter: 1 })
 
 /** pg's parsers, except that dates stay text: a JavaScript Date would lose microseconds and guess a time zone. */
 function typeParsers(): pg.CustomTypesConfig {

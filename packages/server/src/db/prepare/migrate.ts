@@ -31,7 +31,7 @@ export const migrate = async (db: Pool, migrations: readonly Migration[]): Promi
   const applied: string[] = []
   for (const migration of migrations) {
     const done = await db.transaction(async (tx) => {
-      await lock(tx)
+      await lockMigrations(tx)
       return applyOnce(tx, migration)
     })
     if (done) applied.push(`${migration.id}_${migration.name}`)
@@ -40,7 +40,7 @@ export const migrate = async (db: Pool, migrations: readonly Migration[]): Promi
 }
 
 /** One node at a time; the key is this product's own and means nothing. */
-const lock = async (tx: Transaction): Promise<void> => {
+export const lockMigrations = async (tx: Transaction): Promise<void> => {
   await tx.run(sql('migrate.lock')`select pg_advisory_xact_lock(7237101, 1)`)
   await tx.script(`
     create schema if not exists teahouse;
@@ -52,7 +52,8 @@ const lock = async (tx: Transaction): Promise<void> => {
     )`)
 }
 
-const applyOnce = async (tx: Transaction, migration: Migration): Promise<boolean> => {
+/** Applies one migration unless it was applied before; answers whether it did. */
+export const applyOnce = async (tx: Transaction, migration: Migration): Promise<boolean> => {
   const checksum = createHash('sha256').update(migration.text).digest('hex')
   const known = await tx.maybeOne<{ checksum: string }>(sql('migrate.find')`
     select checksum from teahouse.migration where id = ${migration.id}`)

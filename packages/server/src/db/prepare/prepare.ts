@@ -2,12 +2,13 @@
 import type pg from 'pg'
 import { AppError } from '../../kernel/errors.ts'
 import type { Ids } from '../../kernel/ids.ts'
+import { quoteIdent } from '../../sql/quote.ts'
 import { frag, ident, keyword, sql, statement } from '../../sql/sql.ts'
-import type { Pool } from '../pool.ts'
+import type { Pool, Queryable } from '../pool.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import { type DatabaseProfile, readProfile, type Shortcoming } from './profile.ts'
 import { type RequestLogin, requestLogin } from './request-login.ts'
-import { anotherWasFaster, assertRequestRoles, ensureRoles } from './roles.ts'
+import { anotherWasFaster, assertRequestRoles, ensureRoles, roleShortcomings } from './roles.ts'
 
 export interface PreparedDatabase {
   readonly profile: DatabaseProfile
@@ -27,16 +28,46 @@ export const prepareDatabase = async (
   ids: Ids,
 ): Promise<PreparedDatabase> => {
   const profile = await readProfile(owner)
-  const shortcomings = [...versionShortcomings(profile), ...(await ensureRoles(owner, profile))]
+  const shortcomings = [...profileShortcomings(profile)]
+  if (!shortcomings.some((each) => each.fatal)) shortcomings.push(...(await ensureRoles(owner, profile)))
   const fatal = shortcomings.find((each) => each.fatal)
   if (fatal !== undefined) throw new AppError('unsupported', `${fatal.what} ${fatal.consequence}`, { hint: fatal.sql })
   const applied = await migrate(owner, await readMigrations())
-  shortcomings.push(...(await ensureEventTriggers(owner, profile)), ...replicationShortcomings(profile))
+  shortcomings.push(...(await ensureEventTriggers(owner, profile)))
   const bypassRls = !shortcomings.some((each) => each.id === 'bypass_rls')
   const login = await requestLogin(owner, profile, connection, { ids, bypassRls })
   await assertRequestRoles(owner, String(login.connection.user ?? profile.owner))
   return { profile, login, shortcomings: [...shortcomings, ...login.shortcomings], applied }
 }
+
+/** Everything that can be said of a database without changing it. */
+export const findShortcomings = async (db: Queryable, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
+  const missing = await missingEventTriggers(db)
+  return [
+    ...profileShortcomings(profile),
+    ...(await roleShortcomings(db, profile)),
+    ...(missing.length === 0 ? [] : [noEventTriggers(missing)]),
+  ]
+}
+
+const profileShortcomings = (profile: DatabaseProfile): readonly Shortcoming[] => [
+  ...versionShortcomings(profile),
+  ...schemaShortcomings(profile),
+  ...replicationShortcomings(profile),
+]
+
+const schemaShortcomings = ({ owner, database, createSchemas }: DatabaseProfile): readonly Shortcoming[] =>
+  createSchemas
+    ? []
+    : [
+        {
+          id: 'create_schemas',
+          what: `The role "${owner}" may not create schemas in the database "${database}".`,
+          consequence: 'The product has no place for its tables.',
+          sql: `alter database ${quoteIdent(database)} owner to ${quoteIdent(owner)};`,
+          fatal: true,
+        },
+      ]
 
 const versionShortcomings = (profile: DatabaseProfile): readonly Shortcoming[] =>
   profile.major >= OLDEST && profile.major <= NEWEST
@@ -68,7 +99,7 @@ const replicationShortcomings = (profile: DatabaseProfile): readonly Shortcoming
       id: 'replication',
       what: `The role "${profile.owner}" may not replicate.`,
       consequence,
-      sql: `alter role "${profile.owner}" replication;`,
+      sql: `alter role ${quoteIdent(profile.owner)} replication;`,
       fatal: false,
     })
   }
@@ -77,22 +108,27 @@ const replicationShortcomings = (profile: DatabaseProfile): readonly Shortcoming
 
 const EVENTS = { teahouse_ddl_end: 'ddl_command_end', teahouse_ddl_drop: 'sql_drop' } as const
 
-const ensureEventTriggers = async (owner: Pool, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
-  const present = await owner.many<{ evtname: string }>(sql('prepare.event_triggers')`
+/** Name and event of what is not there. */
+type MissingTriggers = readonly (readonly [name: string, event: string])[]
+
+const missingEventTriggers = async (db: Queryable): Promise<MissingTriggers> => {
+  const present = await db.many<{ evtname: string }>(sql('prepare.event_triggers')`
     select evtname from pg_event_trigger where evtname = any(${Object.keys(EVENTS)}::text[])`)
-  const missing = Object.entries(EVENTS).filter(([name]) => !present.some((each) => each.evtname === name))
+  return Object.entries(EVENTS).filter(([name]) => !present.some((each) => each.evtname === name))
+}
+
+const noEventTriggers = (missing: MissingTriggers): Shortcoming => ({
+  id: 'event_triggers',
+  what: 'Only a superuser can watch for schema changes as they happen.',
+  consequence: 'A change of the schema is noticed within a second instead of at once.',
+  sql: missing.map(([name, event]) => eventTriggerSql(name, event)).join(' '),
+  fatal: false,
+})
+
+const ensureEventTriggers = async (owner: Pool, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
+  const missing = await missingEventTriggers(owner)
   if (missing.length === 0) return []
-  if (!profile.superuser) {
-    return [
-      {
-        id: 'event_triggers',
-        what: 'Only a superuser can watch for schema changes as they happen.',
-        consequence: 'A change of the schema is noticed within a second instead of at once.',
-        sql: missing.map(([name, event]) => eventTriggerSql(name, event)).join(' '),
-        fatal: false,
-      },
-    ]
-  }
+  if (!profile.superuser) return [noEventTriggers(missing)]
   for (const [name, event] of missing) {
     try {
       await owner.run(

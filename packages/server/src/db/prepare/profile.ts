@@ -15,6 +15,8 @@ export interface DatabaseProfile {
   readonly replication: boolean
   /** Whether this login owns the database, which CREATE EXTENSION and ALTER DATABASE need. */
   readonly ownsDatabase: boolean
+  /** Whether this login may create schemas. */
+  readonly createSchemas: boolean
   readonly walLevel: string
 }
 
@@ -29,6 +31,7 @@ export const readProfile = async (db: Queryable): Promise<DatabaseProfile> => {
            role.rolsuper or role.rolbypassrls as "bypassRls",
            role.rolsuper or role.rolreplication as replication,
            role.rolsuper or pg_has_role(current_user, database.datdba, 'member') as "ownsDatabase",
+           has_database_privilege(database.oid, 'create') as "createSchemas",
            current_setting('wal_level') as "walLevel"
       from pg_roles as role, pg_database as database
      where role.rolname = current_user
@@ -40,7 +43,15 @@ export const readProfile = async (db: Queryable): Promise<DatabaseProfile> => {
 
 /** Something that the server lacks: what follows from it, and the SQL with which an administrator mends it. */
 export interface Shortcoming {
-  readonly id: 'version' | 'roles' | 'wal_level' | 'replication' | 'event_triggers' | 'bypass_rls' | 'request_login'
+  readonly id:
+    | 'version'
+    | 'create_schemas'
+    | 'roles'
+    | 'wal_level'
+    | 'replication'
+    | 'event_triggers'
+    | 'bypass_rls'
+    | 'request_login'
   readonly what: string
   readonly consequence: string
   readonly sql: string

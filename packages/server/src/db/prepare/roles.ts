@@ -1,7 +1,8 @@
 /** The roles that requests run as and that existing Supabase scripts name. They belong to the cluster, so they are ensured at every start. */
 import { AppError } from '../../kernel/errors.ts'
+import { quoteIdent } from '../../sql/quote.ts'
 import { frag, ident, join, keyword, sql, statement } from '../../sql/sql.ts'
-import { databaseError, type Pool } from '../pool.ts'
+import { databaseError, type Pool, type Queryable } from '../pool.ts'
 import type { DatabaseProfile, Shortcoming } from './profile.ts'
 
 /** Roles that a request may run as. */
@@ -26,12 +27,23 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 const rolesSql = (missing: readonly string[]): string =>
   missing.map((role) => `create role "${role}" ${ATTRIBUTES[role] ?? 'nologin'};`).join(' ')
 
-/** Creates what is missing, where this login may. Answers what it could not do. Safe when several nodes start at once. */
-export const ensureRoles = async (db: Pool, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
+const findMissingRoles = async (db: Queryable): Promise<readonly string[]> => {
   const wanted = [...REQUEST_ROLES, 'authenticator', ...NAMED_ROLES]
   const present = await db.many<{ rolname: string }>(sql('prepare.roles')`
     select rolname from pg_roles where rolname = any(${wanted}::text[])`)
-  const missing = wanted.filter((role) => !present.some((each) => each.rolname === role))
+  return wanted.filter((role) => !present.some((each) => each.rolname === role))
+}
+
+/** What is wrong with the roles, without changing any. */
+export const roleShortcomings = async (db: Queryable, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
+  const required = (await findMissingRoles(db)).filter((role) => role in ATTRIBUTES)
+  if (required.length > 0) return [rolesMissing(profile, required)]
+  return (await serviceRoleBypasses(db)) ? [] : [noBypassRls(profile)]
+}
+
+/** Creates what is missing, where this login may. Answers what it could not do. Safe when several nodes start at once. */
+export const ensureRoles = async (db: Pool, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
+  const missing = await findMissingRoles(db)
   if (missing.length > 0 && !profile.createRole) {
     const required = missing.filter((role) => role in ATTRIBUTES)
     if (required.length > 0) return [rolesMissing(profile, required)]
@@ -47,7 +59,7 @@ const rolesMissing = (profile: DatabaseProfile, missing: readonly string[]): Sho
   id: 'roles',
   what: `The roles ${missing.join(', ')} do not exist, and "${profile.owner}" may not create roles.`,
   consequence: 'Requests have no role to run as.',
-  sql: `${rolesSql(missing)} grant anon, authenticated, service_role to authenticator; grant anon, authenticated, service_role, authenticator to "${profile.owner}"${profile.major >= 16 ? ' with admin option' : ''};`,
+  sql: `${rolesSql(missing)} grant anon, authenticated, service_role to authenticator; grant anon, authenticated, service_role, authenticator to ${quoteIdent(profile.owner)}${profile.major >= 16 ? ' with admin option' : ''};`,
   fatal: true,
 })
 
@@ -64,24 +76,28 @@ const createRole = async (db: Pool, role: string): Promise<void> => {
 export const anotherWasFaster = (error: unknown): boolean =>
   ['42710', '23505'].includes(databaseError(error)?.code ?? '')
 
-const ensureBypassRls = async (db: Pool, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
+const serviceRoleBypasses = async (db: Queryable): Promise<boolean> => {
   const row = await db.maybeOne<{ rolbypassrls: boolean }>(sql('prepare.bypass_rls')`
     select rolbypassrls from pg_roles where rolname = 'service_role'`)
-  if (row?.rolbypassrls) return []
+  return row?.rolbypassrls ?? false
+}
+
+const ensureBypassRls = async (db: Pool, profile: DatabaseProfile): Promise<readonly Shortcoming[]> => {
+  if (await serviceRoleBypasses(db)) return []
   if (profile.superuser || (profile.bypassRls && profile.createRole && profile.major >= 16)) {
     await calmly(() => db.run(sql('prepare.set_bypass_rls')`alter role service_role bypassrls`))
     return []
   }
-  return [
-    {
-      id: 'bypass_rls',
-      what: 'The role service_role does not bypass row-level security.',
-      consequence: `The service key runs as "${profile.owner}" instead: it bypasses policies on tables that this role owns, and no others.`,
-      sql: 'alter role service_role bypassrls;',
-      fatal: false,
-    },
-  ]
+  return [noBypassRls(profile)]
 }
+
+const noBypassRls = (profile: DatabaseProfile): Shortcoming => ({
+  id: 'bypass_rls',
+  what: 'The role service_role does not bypass row-level security.',
+  consequence: `The service key runs as "${profile.owner}" instead: it bypasses policies on tables that this role owns, and no others.`,
+  sql: 'alter role service_role bypassrls;',
+  fatal: false,
+})
 
 /** The login roles must be able to become the request roles. */
 const ensureMemberships = async (db: Pool, profile: DatabaseProfile): Promise<void> => {
@@ -117,6 +133,6 @@ export const assertRequestRoles = async (db: Pool, login: string): Promise<void>
   if (rows.length === 0) return
   const names = rows.map((row) => row.rolname).join(', ')
   throw new AppError('unavailable', `The role "${login}" cannot become ${names}.`, {
-    hint: `grant ${names} to "${login}";`,
+    hint: `grant ${names} to ${quoteIdent(login)};`,
   })
 }
