@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { compileRequest } from '../../../data/compile.ts'
 import { DataError } from '../../../data/errors.ts'
 import { type Execution, execute, explain } from '../../../data/execute.ts'
+import { usableObjects } from '../../../data/privileges.ts'
 import type { DataContext } from '../../../data/source.ts'
 import type { Catalog } from '../../../db/catalog/catalog.ts'
 import type { CatalogService } from '../../../db/catalog/service.ts'
@@ -12,11 +13,15 @@ import type {} from '../../../http/caller.ts'
 import type { Caller } from '../../../identity/caller.ts'
 import { type Action, planAction } from './action.ts'
 import { DEFAULT_CONFIG, type RestConfig, readConfig } from './config.ts'
-import { type ErrorAnswer, toAnswer } from './errors.ts'
+import { type ErrorAnswer, RestError, toAnswer } from './errors.ts'
+import { notAcceptable } from './media.ts'
+import { openApi } from './openapi.ts'
+import { describeMethods } from './options.ts'
 import type { Preferences } from './prefer.ts'
 import { type RestRequest, readRequest } from './request.ts'
 import { type HttpAnswer, respond } from './respond.ts'
-import { isolationOf, scopeOf } from './scope.ts'
+import { callerScope, isolationOf, scopeOf } from './scope.ts'
+import { Timing } from './timing.ts'
 
 /** What the dialect needs of the app. */
 export interface RestServices {
@@ -104,11 +109,17 @@ class RestApi {
   async #attempt(request: FastifyRequest, prefix: string): Promise<HttpAnswer> {
     const { config } = this
     const { catalog, pool } = this.#services
-    const rest = await readRequest(request, prefix, config, () => catalog.timeZones())
+    const timing = new Timing(config.serverTiming)
+    const parsed = await readRequest(request, prefix, config, () => catalog.timeZones())
+    const rest = withRootFunction(parsed, config)
+    if (rest.method === 'OPTIONS') return describeMethods(rest, catalog.current)
+    if (rest.resource.kind === 'root') return this.#describe(request, prefix, rest)
+    timing.mark('parse')
     const context = contextOf(catalog.current, rest.schema, config)
     const action = planAction(rest, config, context)
     const honoured = honouredPreferences(rest, action, config)
     const compiled = compileRequest(action.request, action.output, context)
+    timing.mark('plan')
     const scope: Scope = scopeOf(rest, request.caller, action, { config, catalog: catalog.current })
     const execution = executionOf(request.caller, action, honoured, { config, catalog: catalog.current })
     const { plan } = action.representation
@@ -117,9 +128,56 @@ class RestApi {
       return { status: 200, headers: [['Content-Type', action.representation.contentType]], body }
     }
     const outcome = await execute(pool, scope, compiled, { ...action.output, ...execution })
-    return respond(rest, action, outcome, honoured)
+    timing.mark('transaction')
+    const answer = respond(rest, action, outcome, honoured)
+    timing.mark('response')
+    return timing.on(answer)
+  }
+
+  /** The description of the whole API. */
+  async #describe(request: FastifyRequest, prefix: string, rest: RestRequest): Promise<HttpAnswer> {
+    const { config } = this
+    const { catalog, pool } = this.#services
+    const contentType = refuseRoot(rest, config)
+    const scope = { ...callerScope(request.caller, rest, config), readOnly: true }
+    const usable = config.openApi === 'follow-privileges' ? await usableObjects(pool, scope, rest.schema) : null
+    const document = openApi({
+      catalog: catalog.current,
+      schema: rest.schema,
+      config,
+      usable,
+      host: request.host,
+      basePath: prefix === '' ? '/' : prefix,
+      secure: request.protocol === 'https',
+    })
+    const headers: [string, string][] = [['Content-Type', contentType]]
+    if (rest.negotiatedProfile) headers.push(['Content-Profile', rest.schema])
+    return { status: 200, headers, body: rest.method === 'HEAD' ? null : JSON.stringify(document) }
   }
 }
+
+const ROOT_TYPES = new Set(['*/*', 'application/*', 'application/json', 'application/openapi+json'])
+
+/** The content type of the description, or a refusal. */
+const refuseRoot = (rest: RestRequest, config: RestConfig): string => {
+  if (rest.method !== 'GET' && rest.method !== 'HEAD') {
+    throw new RestError(405, { code: 'PGRST117', message: `Unsupported HTTP method: ${rest.method}` })
+  }
+  if (config.openApi === 'disabled') {
+    throw new RestError(404, { code: 'PGRST126', message: 'Root endpoint metadata is disabled' })
+  }
+  const type = rest.accepted.find(({ name }) => ROOT_TYPES.has(name))
+  if (type === undefined) throw notAcceptable(rest.accepted)
+  return type.name === 'application/json'
+    ? 'application/json; charset=utf-8'
+    : 'application/openapi+json; charset=utf-8'
+}
+
+/** `db-root-spec`: a function that answers in place of the description. */
+const withRootFunction = (rest: RestRequest, { rootFunction }: RestConfig): RestRequest =>
+  rest.resource.kind === 'root' && rootFunction !== null && rest.method !== 'OPTIONS'
+    ? { ...rest, resource: { kind: 'function', name: rootFunction.slice(rootFunction.lastIndexOf('.') + 1) } }
+    : rest
 
 const MISSES = new Set([
   'relation_unknown',

@@ -18,20 +18,31 @@ export const scopeOf = (
   caller: Caller,
   action: Action,
   { config, catalog }: ScopeContext,
-): Scope => ({
+): Scope => {
+  const scope = callerScope(caller, rest, config)
+  return {
+    ...scope,
+    readOnly: action.readOnly,
+    settings: [
+      ...(scope.settings ?? []),
+      ...roleSettings(caller, catalog),
+      ...functionSettings(action, config),
+      ...(rest.preferences.timezone === null ? [] : [['timezone', rest.preferences.timezone] as const]),
+    ],
+  }
+}
+
+/** Who asks, and what the request looks like to SQL. */
+export const callerScope = (caller: Caller, rest: RestRequest, config: RestConfig): Scope => ({
   role: caller.role,
   claims: caller.claimsText,
   searchPath: searchPathOf([...new Set([rest.schema, ...config.extraSearchPath])]),
-  readOnly: action.readOnly,
   settings: [
     ['request.method', rest.method],
     ['request.path', rest.path],
     ['request.headers', JSON.stringify(rest.headers)],
     ['request.cookies', JSON.stringify(cookiesOf(rest.headers.cookie))],
     ...config.appSettings,
-    ...roleSettings(caller, catalog),
-    ...functionSettings(action, config),
-    ...(rest.preferences.timezone === null ? [] : [['timezone', rest.preferences.timezone] as const]),
   ],
 })
 

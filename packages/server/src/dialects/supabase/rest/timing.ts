@@ -1,0 +1,25 @@
+/** The Server-Timing header: how long each stage of a request took. */
+import type { HttpAnswer } from './respond.ts'
+
+export class Timing {
+  readonly #enabled: boolean
+  readonly #stages: string[] = ['jwt;dur=0.0']
+  #last = performance.now()
+
+  constructor(enabled: boolean) {
+    this.#enabled = enabled
+  }
+
+  /** Ends a stage. */
+  mark(stage: 'parse' | 'plan' | 'transaction' | 'response'): void {
+    if (!this.#enabled) return
+    const now = performance.now()
+    this.#stages.push(`${stage};dur=${(now - this.#last).toFixed(1)}`)
+    this.#last = now
+  }
+
+  on(answer: HttpAnswer): HttpAnswer {
+    if (!this.#enabled) return answer
+    return { ...answer, headers: [...answer.headers, ['Server-Timing', this.#stages.join(', ')]] }
+  }
+}
