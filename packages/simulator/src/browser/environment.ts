@@ -37,6 +37,9 @@ export class Environment {
     this.#phone = phone
     this.#bundle = bundle
     this.#listen()
+    // A tag nobody declared is an error on a phone, not an HTML element. The engine has no public switch for it here.
+    const space = this.space.getComponentSpace() as unknown as { _$allowUnusedNativeNode: boolean }
+    space._$allowUnusedNativeNode = false
     for (const [path, config] of Object.entries(bundle.components)) {
       this.space.addComponentStaticConfig(path, config as never)
       const content = templates[path]
@@ -124,6 +127,8 @@ export class Environment {
       return false
     })
     glassEasel.addGlobalWarningListener((message: string, where: unknown) => {
+      // Devices pass over attributes they do not know.
+      if (/is not a valid property/.test(message)) return false
       const missing = isMissing(message)
       const place = typeof where === 'string' ? where : String(optionsOf(where).is ?? '')
       const text = missing ? `<${missing}> is not a known component in ${place}` : `${message} (${place})`

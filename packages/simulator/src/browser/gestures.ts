@@ -36,6 +36,16 @@ function shape(point: Point, target: WxElement) {
   }
 }
 
+/** Fields and players work with the browser's own clicks. */
+const isNative = (where: EventTarget | null) =>
+  (where as Element | null)?.closest?.('input,textarea,select,video') !== null
+
+/** A tap elsewhere takes the keyboard away. */
+function blurOthers(where: EventTarget | null): void {
+  const active = document.activeElement
+  if (active instanceof HTMLElement && active !== document.body && !active.contains(where as Node | null)) active.blur()
+}
+
 /** Controls that are disabled take no taps. */
 const isDisabled = (target: WxElement) => domOf(target).closest?.('wx-button[disabled]') !== null
 
@@ -79,7 +89,7 @@ export class Gestures {
     mouse('mouseup', 'touchend')
   }
 
-  /** Returns true when a handler caught the event and the browser should not scroll. */
+  /** Returns true when the browser should not do its own part: scroll, or click. */
   #handle(name: string, where: EventTarget | null, changed: readonly Point[], all: readonly Point[]): boolean {
     let caught = false
     for (const point of changed) {
@@ -93,7 +103,11 @@ export class Gestures {
       const { clientX, clientY } = changedTouches[0] ?? { clientX: 0, clientY: 0 }
       const result = dispatch(target, name, { x: clientX, y: clientY }, { ...TOUCH, extra })
       caught = caught || (result.caught && name === 'touchmove')
-      if (name === 'touchend') this.#end(point, extra)
+      if (name === 'touchend' && this.#end(point, extra) && !isNative(where)) {
+        // Without the click that browsers make of a tap: it would land on what the tap has opened.
+        caught = true
+        blurOthers(where)
+      }
       if (name === 'touchcancel') this.#cancel(point)
     }
     return caught
@@ -130,12 +144,14 @@ export class Gestures {
     this.#unhover()
   }
 
-  #end(point: Point, extra: Record<string, unknown>): void {
+  /** Says whether it was a tap. */
+  #end(point: Point, extra: Record<string, unknown>): boolean {
     const press = this.#presses.get(point.identifier)
     this.#cancel(point)
-    if (!press || press.moved || press.consumed || isDisabled(press.target)) return
+    if (!press || press.moved || press.consumed || isDisabled(press.target)) return false
     const at = shape(point, press.target)
     dispatch(press.target, 'tap', { x: at.pageX, y: at.pageY }, { ...TOUCH, extra })
+    return true
   }
 
   #cancel(point: Point): void {

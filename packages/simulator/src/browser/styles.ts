@@ -155,7 +155,8 @@ wx-switch,wx-checkbox,wx-radio{display:inline-block;cursor:pointer;vertical-alig
 .sim-radio[checked]::after{color:#fff}
 .sim-switch[disabled],.sim-checkbox[disabled],.sim-radio[disabled]{opacity:.6}
 wx-slider{display:flex;align-items:center;margin:10px 18px}
-wx-slider>input{flex:1;min-width:0}
+wx-slider>input{flex:1;min-width:0;height:28px;margin:0;-webkit-appearance:none;appearance:none;background:linear-gradient(var(--active),var(--active)) 0/var(--part) 2px no-repeat,linear-gradient(var(--rest),var(--rest)) 0/100% 2px no-repeat;background-position:0 center}
+wx-slider>input::-webkit-slider-thumb{-webkit-appearance:none;width:var(--knob);height:var(--knob);border-radius:50%;background:var(--knob-color);box-shadow:0 0 4px #0003}
 wx-slider>span:not(:empty){width:3ch;margin-left:12px;color:#888;font-size:14px}
 wx-progress{display:flex;align-items:center}
 .sim-progress-bar{flex:1;overflow:hidden}

@@ -57,8 +57,6 @@ function entryOf(dir: string, manifest: PackageJson): string | null {
   return [base, `${base}.js`, join(base, 'index.js')].find(isFile) ?? null
 }
 
-const MOUNT = /^(.*\/miniprogram_npm)\/((?:@[^/]+\/)?[^/]+)\/(.*)$/
-
 export class NpmMounts {
   readonly #problems: Problems
   readonly #manifestDir: string | null
@@ -127,16 +125,16 @@ export class NpmMounts {
   }
 
   #split(path: string): [Mount, string] | null {
-    const match = MOUNT.exec(path)
-    if (!match) return null
-    const mount = this.#mounts.get(`${match[1]}/${match[2]}`)
-    return mount ? [mount, match[3] ?? ''] : null
+    const owner = this.#ownerOf(path)
+    return owner ? [owner.mount, path.slice(owner.path.length + 1)] : null
   }
 
+  /** The innermost package a path is in: a package may bring a `miniprogram_npm` folder of its own. */
   #ownerOf(path: string): { path: string; mount: Mount } | null {
-    const match = MOUNT.exec(path)
-    const mount = match && this.#mounts.get(`${match[1]}/${match[2]}`)
-    return mount ? { path: `${match[1]}/${match[2]}`, mount } : null
+    let found: { path: string; mount: Mount } | null = null
+    for (const [at, mount] of this.#mounts)
+      if (path.startsWith(`${at}/`) && at.length > (found?.path.length ?? 0)) found = { path: at, mount }
+    return found
   }
 
   #generatedEntry(path: string): string | null {

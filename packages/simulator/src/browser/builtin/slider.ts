@@ -27,10 +27,23 @@ function setup(control: Control): Behavior {
       input.disabled = control.flag('disabled')
       const value = String(control.number('value', 0))
       if (input.value !== value) input.value = value
-      input.style.accentColor = control.text('activeColor') || control.text('selectedColor') || '#1aad19'
+      draw(control, input)
       shown.textContent = control.flag('showValue') ? input.value : ''
     },
   }
+}
+
+/** The track's two colors meet at the knob. */
+function draw(control: Control, input: HTMLInputElement): void {
+  const [min, max] = [Number(input.min), Number(input.max)]
+  const part = max > min ? (Number(input.value) - min) / (max - min) : 0
+  const size = Math.min(Math.max(control.number('blockSize', 28), 12), 28)
+  const set = (name: string, value: string) => input.style.setProperty(name, value)
+  set('--part', `${part * 100}%`)
+  set('--active', control.text('activeColor') || control.text('selectedColor') || '#1aad19')
+  set('--rest', control.text('backgroundColor') || control.text('color') || '#e9e9e9')
+  set('--knob', `${size}px`)
+  set('--knob-color', control.text('blockColor') || '#ffffff')
 }
 
 /** The component of this file. */
