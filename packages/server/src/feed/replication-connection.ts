@@ -4,7 +4,7 @@ import { formatLsn, type Lsn } from './lsn.ts'
 
 /** The parts of pg's connection that a replication stream drives. */
 interface Wire {
-  readonly stream: { pause(): void; resume(): void; destroy(): void }
+  readonly stream: { pause(): void; resume(): void; destroy(): void; end(done: () => void): void }
   query(text: string): void
   sendCopyFromChunk(chunk: Buffer): void
 }
@@ -153,6 +153,14 @@ export class ReplicationConnection {
   /** Ends the stream with `error`, as if the connection had failed. */
   fail(error: Error): void {
     this.#stream?.fail(error)
+  }
+
+  /** Sends a last acknowledgement and lets the socket empty itself, so that little is repeated to whoever reads next. */
+  async finish(flushed: Lsn, now: number): Promise<void> {
+    const { wire } = this.#stream ?? {}
+    if (this.#lost !== null || wire === null || wire === undefined) return
+    this.acknowledge(flushed, now)
+    await new Promise<void>((resolve) => wire.stream.end(resolve))
   }
 
   async close(): Promise<void> {

@@ -55,6 +55,7 @@ export class WalSource {
   #stopping = false
   #wake: () => void = () => {}
   #connection: ReplicationConnection | null = null
+  #stream: StreamSession | null = null
   #loop: Promise<void> | null = null
   #slot = ''
 
@@ -80,6 +81,7 @@ export class WalSource {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#wake()
+    if (this.#stream !== null) await this.#connection?.finish(this.#stream.flushed, this.#options.clock.now())
     await this.#connection?.close()
     await this.#loop
   }
@@ -141,9 +143,11 @@ export class WalSource {
       flushed: this.#flushed,
     })
     try {
+      this.#stream = stream
       this.#sink.state('streaming')
       await stream.run(command)
     } finally {
+      this.#stream = null
       this.#last = stream.last
       this.#flushed = stream.flushed
     }
