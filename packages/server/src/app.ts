@@ -9,17 +9,20 @@ import type { StartReport } from './config/start-report.ts'
 import { CatalogService } from './db/catalog/service.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import { ping } from './db/pool.ts'
+import { type Development, startDevelopment } from './development.ts'
 import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realtime/index.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
 import { storageDialect } from './dialects/supabase/storage/storage.ts'
 import { createFiles, type Files } from './files/files.ts'
 import { createUrlSigner } from './files/signing.ts'
 import { createDiskStore } from './files/stores/disk.ts'
-import { authenticated, supabaseProofs } from './http/caller.ts'
+import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.ts'
 import { registerHealth } from './http/health.ts'
 import { listen } from './http/listen.ts'
+import { isLocalRequest } from './http/local-request.ts'
 import { createHttpServer, type DialectErrors } from './http/server.ts'
-import { createIdentity, type Identity } from './identity/identity.ts'
+import { withDemoKeys } from './identity/demo-keys.ts'
+import { createIdentity } from './identity/identity.ts'
 import { type AppKeys, deriveKeys } from './identity/keys.ts'
 import { TokenVerifier } from './identity/tokens.ts'
 import type { Clock } from './kernel/clock.ts'
@@ -48,7 +51,7 @@ export interface App {
 interface Services {
   readonly config: Config
   readonly keys: AppKeys
-  readonly identity: Identity
+  readonly identityFor: IdentityFor
   readonly database: Database
   readonly catalog: CatalogService
   readonly files: Files
@@ -64,6 +67,8 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
   const running: Service[] = []
   const stop = () => stopAll(running, database)
   try {
+    const development = await startDevelopment(config, world)
+    running.push({ start: async () => {}, stop: () => development.stop() })
     const services = createServices({ config, keys, database }, world)
     for (const service of [services.catalog, services.files, services.live]) {
       running.push(service)
@@ -76,7 +81,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     sockets.listen(http.server)
     running.push({ start: async () => {}, stop: () => sockets.stop() })
     const url = await listen(http, config)
-    return { database, report: reportOf(url, database, keys), stop: once(stop) }
+    return { database, report: reportOf({ url, database, keys, development }), stop: once(stop) }
   } catch (error) {
     await stop()
     throw error
@@ -104,6 +109,8 @@ const createServices = (
     fileSizeLimit: config.storage.fileSizeLimit,
   })
   const identity = createIdentity(keys, new TokenVerifier({ jwtSecret: keys.jwtSecret, clock }))
+  const local = config.dev && !config.lan ? withDemoKeys(identity, clock) : identity
+  const identityFor: IdentityFor = (arrived) => (isLocalRequest(arrived) ? local : identity)
   const live = createLiveServices({
     owner,
     requests,
@@ -114,8 +121,8 @@ const createServices = (
     ids,
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
   })
-  const realtime = realtimeDialect({ ...live, identity, clock, ids, log })
-  return { config, keys, identity, database, catalog, files, live, realtime }
+  const realtime = realtimeDialect({ ...live, identity, identityFor, clock, ids, log })
+  return { config, keys, identityFor, database, catalog, files, live, realtime }
 }
 
 /** What each dialect says when a request fails before one of its routes was found. */
@@ -128,7 +135,7 @@ const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World): Promise<FastifyInstance> => {
-  const { config, identity, keys, files, database, realtime } = services
+  const { config, identityFor, keys, files, database, realtime } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
@@ -140,7 +147,7 @@ const createHttp = async (services: Services, world: World): Promise<FastifyInst
   registerHealth(http, () => database.requests.run(ping))
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
   await http.register(async (supabase) => {
-    supabase.addHook('onRequest', authenticated(identity, supabaseProofs))
+    supabase.addHook('onRequest', authenticated(identityFor, supabaseProofs))
     await supabase.register(storageDialect({ files, signer, clock }), { prefix: '/storage/v1' })
     await supabase.register(realtime.plugin, { prefix: '/realtime/v1' })
   })
@@ -151,13 +158,20 @@ const createHttp = async (services: Services, world: World): Promise<FastifyInst
 const derivedSecret = (jwtSecret: string, purpose: string): string =>
   createHmac('sha256', jwtSecret).update(purpose).digest('base64url')
 
-const reportOf = (url: string, database: Database, keys: AppKeys): StartReport => ({
+interface Reported {
+  readonly url: string
+  readonly database: Database
+  readonly keys: AppKeys
+  readonly development: Development
+}
+
+const reportOf = ({ url, database, keys, development }: Reported): StartReport => ({
   url,
   consoleUrl: null,
   databaseUrl: database.url,
   ...keys,
-  wechatSandboxUrl: null,
-  appId: null,
+  wechatSandboxUrl: development.sandboxUrl,
+  appId: development.wechat?.appid ?? null,
   serverSecret: null,
 })
 

@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DEMO_SECRET, type Flags, readConfig, readConfigFile, type Sources } from './config.ts'
+import { DEMO_SECRET } from '../identity/demo-keys.ts'
+import { type Flags, readConfig, readConfigFile, type Sources } from './config.ts'
 import { START_OPTIONS, variableOf } from './options.ts'
 
 const read = (sources: Partial<Sources> = {}) =>
@@ -29,6 +30,7 @@ const CASES = {
   ],
   'no-prepare': [['true', false], ['false', true], (config) => config.prepare],
   json: [['1', true], ['off', false], (config) => config.json],
+  dev: [['1', true], ['off', false], (config) => config.dev],
 } as const satisfies Partial<
   Record<
     string,
@@ -63,8 +65,8 @@ describe('settings', () => {
     })
   }
 
-  it('are all covered by the table above', () => {
-    const known = new Set(Object.keys(CASES))
+  it('are all covered by the table above, or go together and are covered in wechat.test.ts', () => {
+    const known = new Set([...Object.keys(CASES), 'lan', 'wechat-appid', 'wechat-secret', 'wechat-api-base'])
     expect(START_OPTIONS.map(({ flag }) => flag).filter((flag) => !known.has(flag))).toEqual([])
   })
 
@@ -154,13 +156,10 @@ describe('a wrong setting', () => {
     expect(said({ flags: { 'jwt-secret': 'hunter2' } })).not.toContain('hunter2')
   })
 
-  it('is the secret of the public examples, wherever others can reach the server', () => {
-    const flags = { 'jwt-secret': DEMO_SECRET }
-    expect(said({ flags })).toBe('accepted')
-    for (const host of ['0.0.0.0', '::', '192.168.1.4', 'tea.example']) {
-      expect(said({ flags: { ...flags, host } })).toContain('--jwt-secret is the secret of Supabase')
+  it('is the secret of the public examples', () => {
+    for (const flags of [{ 'jwt-secret': DEMO_SECRET }, { 'jwt-secret': DEMO_SECRET, dev: true }]) {
+      expect(said({ flags })).toContain('--jwt-secret is the secret of Supabase')
     }
-    for (const host of ['localhost', '::1', '127.0.0.9']) expect(said({ flags: { ...flags, host } })).toBe('accepted')
   })
 })
 

@@ -1,9 +1,9 @@
 /** Looks at a data dir and the secret in it, and says what is unsafe or runs out. Changes nothing. */
 import { readFile, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DEMO_SECRET } from '../identity/demo-keys.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { Finding } from '../observe/finding.ts'
-import { DEMO_SECRET } from './config.ts'
 import { RUN_FILE } from './run-file.ts'
 import { SECRET_FILE } from './secrets.ts'
 

@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../identity/caller.ts'
 import type { Identity, Proofs } from '../identity/identity.ts'
+import type { Arrived } from './local-request.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -28,9 +29,13 @@ export const supabaseProofs = (request: FastifyRequest): Proofs => {
   }
 }
 
+/** The identity that judges a request: in development, one that came from this machine may bring more. */
+export type IdentityFor = (arrived: Arrived) => Identity
+
 /** An onRequest hook. A refusal is thrown, so that the dialect's own error handler words it. */
 export const authenticated =
-  (identity: Identity, proofsOf: (request: FastifyRequest) => Proofs) =>
+  (by: Identity | IdentityFor, proofsOf: (request: FastifyRequest) => Proofs) =>
   async (request: FastifyRequest): Promise<void> => {
+    const identity = typeof by === 'function' ? by(request.raw) : by
     request.caller = await identity.authenticate(proofsOf(request))
   }

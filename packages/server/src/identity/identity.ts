@@ -21,7 +21,8 @@ export interface Identity {
   authenticateToken(token: string): Promise<Caller>
 }
 
-const keyCaller = (role: string): Caller => {
+/** The caller that a key alone stands for. */
+export const keyCaller = (role: string): Caller => {
   const claims = { role }
   return { role, userId: null, claims, claimsText: JSON.stringify(claims), expiresAt: null }
 }

@@ -46,14 +46,26 @@ export const realtimeDialect = (services: RealtimeServices): RealtimeDialect => 
     if (apikey === null || apikey === undefined || apikey === '') return refuse(401, 'No API key found in request')
     if (sockets >= limits.sockets) return refuse(429, refusals.tooManySockets)
     try {
-      const keyCaller = await services.identity.authenticateKey(apikey)
+      const identity = services.identityFor?.(request) ?? services.identity
+      const keyCaller = await identity.authenticateKey(apikey)
+      const own = { ...services, identity }
       return {
         accept: (connection) => {
           sockets++
           const onClosed = () => {
             sockets--
           }
-          return new Session({ services, limits, frames, dispatch, version, connection, keyCaller, apikey, onClosed })
+          return new Session({
+            services: own,
+            limits,
+            frames,
+            dispatch,
+            version,
+            connection,
+            keyCaller,
+            apikey,
+            onClosed,
+          })
         },
       }
     } catch (error) {

@@ -1,4 +1,5 @@
 /** What the realtime dialect works with. Everything is made in the composition root and handed in. */
+import type { IdentityFor } from '../../../http/caller.ts'
 import type { Identity } from '../../../identity/identity.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import type { Ids } from '../../../kernel/ids.ts'
@@ -11,6 +12,8 @@ import type { RealtimeLimits } from './limits.ts'
 
 export interface RealtimeServices {
   readonly identity: Identity
+  /** Which identity judges a socket; `identity` when it is left out. */
+  readonly identityFor?: IdentityFor
   readonly live: Live
   readonly access: ChannelAccess
   readonly broadcasts: Broadcasts

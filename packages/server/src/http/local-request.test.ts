@@ -1,0 +1,29 @@
+/** Which requests this machine made to itself. */
+import { describe, expect, it } from 'vitest'
+import { isLocalRequest } from './local-request.ts'
+
+const from = (remoteAddress: string | undefined, headers: Readonly<Record<string, string>>) =>
+  isLocalRequest({ headers, socket: { remoteAddress } })
+
+describe('a local request', () => {
+  it('comes from a loopback address under a loopback name', () => {
+    for (const address of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'])
+      for (const host of ['localhost', 'LOCALHOST:8000', '127.0.0.1:8000', '[::1]:8000'])
+        expect(from(address, { host })).toBe(true)
+  })
+
+  it('comes from nowhere else', () => {
+    for (const address of [undefined, '', '10.0.0.1', '192.168.1.2', '::ffff:10.0.0.1', 'fe80::1'])
+      expect(from(address, { host: '127.0.0.1' })).toBe(false)
+  })
+
+  it('has no other name: that name may lead here from any page', () => {
+    for (const host of ['', 'tea.example', 'localhost.evil.example', '127.0.0.1.nip.io', '10.0.0.1:8000'])
+      expect(from('127.0.0.1', { host })).toBe(false)
+  })
+
+  it('came through no proxy', () => {
+    for (const name of ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via'])
+      expect(from('127.0.0.1', { host: 'localhost', [name]: '127.0.0.1' })).toBe(false)
+  })
+})
