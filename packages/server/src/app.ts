@@ -11,6 +11,7 @@ import { type Database, openDatabase } from './db/open.ts'
 import { ping } from './db/pool.ts'
 import { type Development, startDevelopment } from './development.ts'
 import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realtime/index.ts'
+import { restDialect, sendRestError } from './dialects/supabase/rest/plugin.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
 import { storageDialect } from './dialects/supabase/storage/storage.ts'
 import { createFiles, type Files } from './files/files.ts'
@@ -127,6 +128,7 @@ const createServices = (
 
 /** What each dialect says when a request fails before one of its routes was found. */
 const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
+  { prefix: '/rest/v1', send: sendRestError },
   { prefix: '/storage/v1', send: sendStorageError },
   realtime.errors,
 ]
@@ -135,7 +137,7 @@ const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World): Promise<FastifyInstance> => {
-  const { config, identityFor, keys, files, database, realtime } = services
+  const { config, identityFor, keys, files, database, catalog, realtime } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
@@ -148,6 +150,9 @@ const createHttp = async (services: Services, world: World): Promise<FastifyInst
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
   await http.register(async (supabase) => {
     supabase.addHook('onRequest', authenticated(identityFor, supabaseProofs))
+    await supabase.register(restDialect({ pool: database.requests, catalog, config: config.api }), {
+      prefix: '/rest/v1',
+    })
     await supabase.register(storageDialect({ files, signer, clock }), { prefix: '/storage/v1' })
     await supabase.register(realtime.plugin, { prefix: '/realtime/v1' })
   })
