@@ -21,6 +21,7 @@ import { createQueryApi } from './query-api.ts'
 import { createSource, type ModuleMaker } from './sandbox.ts'
 import { Screen } from './screen.ts'
 import { addStyles } from './styles.ts'
+import { wechatHooks } from './wechat.ts'
 import { wxsDate, wxsRegExp, wxsTypes } from './wxs.ts'
 
 interface AppPackage {
@@ -32,6 +33,8 @@ interface AppPackage {
 interface SimulatorWindow {
   __teahouse_app?: (app: AppPackage) => void
   __teahouse_settings?: SettingsInput
+  /** True when there is a WeChat sandbox to ask. */
+  __teahouse_wechat?: boolean
 }
 
 const page = window as unknown as SimulatorWindow
@@ -129,7 +132,7 @@ function createHost({ user, device, persistence, bundle, parts }: HostParts): Ho
   return {
     network: proxiedNetwork(token),
     persistence,
-    hooks: {},
+    hooks: page.__teahouse_wechat ? wechatHooks(token, user) : {},
     user,
     now: () => Date.now(),
     setTimeout: (run, delay) => window.setTimeout(run, delay),
@@ -173,7 +176,7 @@ function deviceInfo(device: DevicePreset, bundle: Bundle, pages: Pages | null): 
     windowHeight: innerHeight - bars - (isTab ? TAB_BAR + device.safeBottom : 0),
     statusBarHeight: device.statusBar,
     safeBottom: device.safeBottom,
-    language: 'zh_CN',
+    language: new URLSearchParams(location.search).get('language') ?? 'zh_CN',
     theme: 'light',
   }
 }

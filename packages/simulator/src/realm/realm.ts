@@ -8,6 +8,7 @@ import { Problems } from '../build/problems.ts'
 import type { Bundle } from '../framework/bundle.ts'
 import type { ModuleSource } from '../framework/loader.ts'
 import type { Runtime } from '../framework/runtime.ts'
+import { type SandboxPhone, sandboxHooks } from '../net/wechat.ts'
 import type { DeviceInfo, Hooks } from '../wx/host.ts'
 import type { NetworkType, PhoneState, PlannedFailure } from '../wx/phone.ts'
 import type { SettingsInput } from '../wx/settings.ts'
@@ -26,6 +27,8 @@ export interface RealmOptions {
   readonly settings?: SettingsInput
   readonly answers?: Answers
   readonly hooks?: Partial<Hooks>
+  /** A WeChat sandbox that gives out login and phone codes; `hooks` win over it. */
+  readonly wechat?: Omit<SandboxPhone, 'user'>
   readonly device?: Partial<DeviceInfo>
   /** Storage and files of an earlier realm. */
   readonly memory?: RealmMemory
@@ -80,7 +83,7 @@ export async function createRealm(options: RealmOptions = {}): Promise<Realm> {
     user: options.user ?? 'user',
     files: built.files,
     answers: options.answers ?? {},
-    hooks: options.hooks ?? {},
+    hooks: { ...wechatHooks(options), ...options.hooks },
     device: options.device ?? {},
     memory,
     onLog,
@@ -100,6 +103,9 @@ export async function createRealm(options: RealmOptions = {}): Promise<Realm> {
   const stopListening = routeRejections(context, runtime)
   return realmOf(runtime, context, { memory, logs, shown, stopListening })
 }
+
+const wechatHooks = ({ wechat, user = 'user' }: RealmOptions): Partial<Hooks> =>
+  wechat === undefined ? {} : sandboxHooks({ ...wechat, user })
 
 interface Built {
   readonly modules: ReadonlyMap<string, string>

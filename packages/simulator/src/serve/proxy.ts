@@ -10,7 +10,8 @@ const encode = (value: unknown): string => Buffer.from(JSON.stringify(value), 'u
 // The peer is our own runtime, admitted by token: its messages have the shape it was written to send.
 const decode = <T>(text: string): T => JSON.parse(Buffer.from(text, 'base64').toString('utf8')) as T
 
-async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+/** The whole body of a request. */
+export async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)

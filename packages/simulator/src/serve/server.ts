@@ -5,9 +5,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type BuildResult, buildProject } from '../build/build.ts'
+import { askSandbox, type SandboxPhone } from '../net/wechat.ts'
 import type { SettingsInput } from '../wx/settings.ts'
+import type { SandboxAsk } from '../wx/wechat.ts'
 import { barePage, framePage } from './page.ts'
-import { proxyHttp, proxySocket } from './proxy.ts'
+import { bodyOf, proxyHttp, proxySocket } from './proxy.ts'
 import { appScript, runtimeScript } from './scripts.ts'
 import { contentType } from './types.ts'
 
@@ -19,6 +21,8 @@ export interface SimulatorOptions {
   /** Rebuild and reload when files change. */
   readonly watch?: boolean
   readonly settings?: SettingsInput
+  /** A WeChat sandbox: wx.login and phone numbers get their codes there. */
+  readonly wechat?: Omit<SandboxPhone, 'user'>
   readonly onProblem?: (text: string) => void
 }
 
@@ -123,12 +127,24 @@ class Serving {
       if (request.headers['x-sim-token'] === this.#token) return proxyHttp(request, response)
       return void response.writeHead(403).end()
     }
+    if (url.pathname === '/__sim/wechat') return this.#askWechat(request, response)
     if (url.pathname.startsWith('/__app/')) return this.#file(decodeURIComponent(url.pathname.slice(6)), response)
     response.writeHead(404).end()
   }
 
   #appScript(): string {
-    return `__teahouse_settings=${JSON.stringify(this.#options.settings ?? {})};\n${this.#script}`
+    const { settings = {}, wechat } = this.#options
+    return `__teahouse_settings=${JSON.stringify(settings)};__teahouse_wechat=${wechat !== undefined};\n${this.#script}`
+  }
+
+  async #askWechat(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { wechat } = this.#options
+    const admitted = request.headers['x-sim-token'] === this.#token && wechat !== undefined
+    if (!admitted) return void response.writeHead(403).end()
+    // The peer is our own runtime, admitted by token: its message has the shape it was written to send.
+    const asked = JSON.parse((await bodyOf(request)).toString('utf8')) as SandboxAsk
+    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    response.end(JSON.stringify(await askSandbox(wechat, asked)))
   }
 
   #subscribe(request: IncomingMessage, response: ServerResponse): void {
