@@ -1,14 +1,7 @@
-/** The command line: names every command and gives each its settings. */
+/** The command line: names every command and gives each its settings. A command is loaded when it is asked for: `status` needs no HTTP server. */
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { loadConfig, processTerminal } from './cli/context.ts'
-import { dbReset } from './cli/db-reset.ts'
-import { doctor } from './cli/doctor.ts'
-import { keys } from './cli/keys.ts'
-import { migrateCommand, seedCommand } from './cli/migrate.ts'
-import { sqlCommand } from './cli/sql.ts'
-import { start } from './cli/start.ts'
-import { status } from './cli/status.ts'
 import type { Config, Flags } from './config/config.ts'
 import { START_OPTIONS, type StartFlag, variableOf } from './config/options.ts'
 import { AppError, toError } from './kernel/errors.ts'
@@ -86,15 +79,15 @@ const program = new Command('teahouse')
 
 withFlags(program.command('start'), ALL)
   .description('run the server')
-  .action(action((config) => start(config, terminal)))
+  .action(action(async (config) => (await import('./cli/start.ts')).start(config, terminal)))
 
 withFlags(program.command('status'), WHERE)
   .description('say whether a server runs here, and where')
-  .action(action((config) => status(config, terminal)))
+  .action(action(async (config) => (await import('./cli/status.ts')).status(config, terminal)))
 
 withFlags(program.command('keys'), ['data-dir', 'jwt-secret', 'json'])
   .description('print the keys')
-  .action(action((config) => keys(config, terminal)))
+  .action(action(async (config) => (await import('./cli/keys.ts')).keys(config, terminal)))
 
 withFlags(program.command('doctor'), WHERE)
   .description('look for what is missing, unsafe or running out')
@@ -106,6 +99,7 @@ that clients reach without row-level security. Changes nothing. Exits 1 when som
   )
   .action(
     action(async (config) => {
+      const { doctor } = await import('./cli/doctor.ts')
       if (!(await doctor(config, terminal))) process.exitCode = 1
     }),
   )
@@ -118,6 +112,7 @@ withFlags(program.command('sql').argument('[file]', 'a file; standard input by d
   )
   .option('-c, --command <sql>', 'the SQL itself')
   .action(async (file: string | undefined, options: Readonly<Record<string, unknown>>) => {
+    const { sqlCommand } = await import('./cli/sql.ts')
     const { command } = options
     const given = { file: file ?? null, command: typeof command === 'string' ? command : null }
     await sqlCommand(await loadConfig(flagsOf(options)), terminal, given)
@@ -126,11 +121,21 @@ withFlags(program.command('sql').argument('[file]', 'a file; standard input by d
 withFlags(program.command('migrate').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
   .description('apply supabase/migrations')
   .addHelpText('after', '\nFiles <14 digits>_<name>.sql, in order, each once and in a transaction of its own.')
-  .action(action((config, project: string) => migrateCommand(config, terminal, project)))
+  .action(
+    action(async (config, project: string) => {
+      const { migrateCommand } = await import('./cli/migrate.ts')
+      await migrateCommand(config, terminal, project)
+    }),
+  )
 
 withFlags(program.command('seed').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
   .description('run supabase/seed.sql')
-  .action(action((config, project: string) => seedCommand(config, terminal, project)))
+  .action(
+    action(async (config, project: string) => {
+      const { seedCommand } = await import('./cli/migrate.ts')
+      await seedCommand(config, terminal, project)
+    }),
+  )
 
 const db = program.command('db').description('the database as a whole')
 
@@ -145,6 +150,7 @@ supabase/migrations and supabase/seed.sql. All of the dropping is one transactio
 keys stay. The bytes of files go later, when they are swept up. Restart the server afterwards.`,
   )
   .action(async (project: string, options: Readonly<Record<string, unknown>>) => {
+    const { dbReset } = await import('./cli/db-reset.ts')
     await dbReset(await loadConfig(flagsOf(options)), terminal, { project, yes: options.yes === true })
   })
 

@@ -15,7 +15,8 @@ export const start = async (config: Config, terminal: Terminal): Promise<void> =
   const log = createLog({ level: config.logLevel, stream: process.stderr })
   outliveItsOutput(log)
   const starting = startApp(config, { log, clock: systemClock, ids: randomIds })
-  stopOnSignal(starting, config, log)
+  const stop = stopOnSignal(starting, config, log)
+  if (process.env.npm_command !== undefined) stopWithLauncher(stop)
   const app = await starting
   await warn(app, config, log)
   await writeRunNote(config.dataDir, { ...app.report, pid: process.pid })
@@ -45,12 +46,12 @@ const warn = async ({ database }: App, config: Config, log: RootLog): Promise<vo
 }
 
 /** The first signal drains and exits 0, also when the start is still under way; a second one does not wait. */
-const stopOnSignal = (starting: Promise<App>, config: Config, log: RootLog): void => {
+const stopOnSignal = (starting: Promise<App>, config: Config, log: RootLog): ((reason: string) => Promise<void>) => {
   let stopping = false
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+  const stop = async (reason: string): Promise<void> => {
     if (stopping) process.exit(1)
     stopping = true
-    log.info({ signal }, 'stopping')
+    log.info({ reason }, 'stopping')
     try {
       const app = await starting
       // Before the data dir is free: the next server's note must not be the one that is removed.
@@ -63,6 +64,21 @@ const stopOnSignal = (starting: Promise<App>, config: Config, log: RootLog): voi
     }
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
+  return stop
+}
+
+/**
+ * npm puts a shell between itself and the command, and that shell keeps a SIGTERM to itself: whoever stops `npx teahouse start` or `npm start`
+ * would leave the server behind. So under npm, the end of the parent is a signal too.
+ */
+const stopWithLauncher = (stop: (reason: string) => Promise<void>): void => {
+  const launcher = process.ppid
+  const look = setInterval(() => {
+    if (process.ppid === launcher) return
+    clearInterval(look)
+    void stop('npm ended')
+  }, 250)
+  look.unref()
 }
 
 /** For a person at a terminal: where it is, and what to put into an app. */
