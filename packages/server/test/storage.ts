@@ -56,6 +56,7 @@ export const startStorage = async (options: StorageFixtureOptions = {}): Promise
   // Says nothing, except what nobody expected.
   const log = createLog({ level: 'error', stream: process.stderr })
   const files = createFiles({ ...db, store, clock, ids: randomIds, log, ...limit })
+  await files.collector.bind()
   const signer = createUrlSigner({ secret: randomIds.secret(32), clock })
   const app = createHttpServer({
     log,

@@ -42,4 +42,8 @@ export interface BlobStore {
   list(before: number): AsyncIterable<BlobEntry>
   /** Removes what unfinished `put`s left behind before `before`. Answers how many. */
   removeUnfinished(before: number): Promise<number>
+  /** What `setLabel` wrote last; null in a new store. */
+  label(): Promise<string | null>
+  /** Marks the store as belonging to one database. */
+  setLabel(label: string): Promise<void>
 }

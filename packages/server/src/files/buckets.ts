@@ -13,9 +13,8 @@ import {
 import type { Collector } from './collector.ts'
 import { type Door, jsonRows, SYSTEM } from './door.ts'
 import { bucketNotFound, reasonOf, refusal, tooLarge } from './errors.ts'
-import { parseBucketName } from './names.ts'
+import { parseBucketName, storable } from './names.ts'
 import { deleteSomeObjects } from './objects.sql.ts'
-import { storable } from './objects.ts'
 import type { Actor, Bucket } from './types.ts'
 import { ownerColumns } from './uploads.ts'
 
@@ -43,10 +42,6 @@ export interface BucketsOptions {
 }
 
 export const createBuckets = ({ door, collector, fileSizeLimit }: BucketsOptions): Buckets => {
-  const assertLimit = ({ fileSizeLimit: wanted }: BucketChanges): void => {
-    if (wanted !== undefined && wanted !== null && wanted > fileSizeLimit) throw tooLarge()
-  }
-
   const find: Buckets['find'] = async (actor, id) => {
     const [bucket] = await door.rows<Bucket>(actor, findBucket(storable(id)))
     if (bucket === undefined) throw bucketNotFound()
@@ -58,17 +53,13 @@ export const createBuckets = ({ door, collector, fileSizeLimit }: BucketsOptions
     list: (actor, query) => door.rows<Bucket>(actor, listBuckets(query)),
 
     async create(actor, draft) {
-      assertLimit(draft)
-      const name = parseBucketName(draft.id)
-      const { public: isPublic = false, fileSizeLimit: limit = null, allowedMimeTypes = null } = draft
-      const row = { id: name, name, public: isPublic, fileSizeLimit: limit, allowedMimeTypes }
-      await bucketWords(() =>
-        door.transaction(actor, (session) => session.run(insertBucket({ ...row, ...ownerColumns(actor) }))),
-      )
+      assertLimit(draft, fileSizeLimit)
+      const row = { ...rowOf(draft), ...ownerColumns(actor) }
+      await bucketWords(() => door.transaction(actor, (session) => session.run(insertBucket(row))))
     },
 
     async update(actor, id, changes) {
-      assertLimit(changes)
+      assertLimit(changes, fileSizeLimit)
       const [bucket] = await door.transaction(actor, (session) =>
         jsonRows<Bucket>(session, updateBucket(storable(id), changes)),
       )
@@ -92,6 +83,15 @@ export const createBuckets = ({ door, collector, fileSizeLimit }: BucketsOptions
       if (removed.length === 0) throw bucketNotFound()
     },
   }
+}
+
+const assertLimit = ({ fileSizeLimit: wanted }: BucketChanges, most: number): void => {
+  if (wanted !== undefined && wanted !== null && wanted > most) throw tooLarge()
+}
+
+const rowOf = ({ id, public: isPublic = false, fileSizeLimit = null, allowedMimeTypes = null }: BucketDraft) => {
+  const name = parseBucketName(id)
+  return { id: name, name, public: isPublic, fileSizeLimit, allowedMimeTypes }
 }
 
 const notEmpty = () => refusal('bucket_not_empty', 'The bucket you tried to delete is not empty')

@@ -1,4 +1,6 @@
 /** No row without bytes, no bytes without a row: after deletes by whomever, failures at every step, and crashes. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -22,7 +24,13 @@ let ahead = 0
 const options: StorageFixtureOptions = {
   clock: { ...systemClock, now: () => Date.now() + ahead },
   wrap: (store: BlobStore): BlobStore => ({
-    ...store,
+    read: (id, range) => store.read(id, range),
+    copy: (from, to) => store.copy(from, to),
+    remove: (id) => store.remove(id),
+    list: (before) => store.list(before),
+    removeUnfinished: (before) => store.removeUnfinished(before),
+    label: () => store.label(),
+    setLabel: (label) => store.setLabel(label),
     put: async (id, source) => {
       await fault('put')
       const stored = await store.put(id, source)
@@ -177,6 +185,29 @@ describe('an upload that fails', () => {
     expect(await storedIds()).toEqual(await rowVersions())
     await upload('a', 'again')
     expect(await storedIds()).toEqual(await rowVersions())
+  })
+})
+
+describe('a store of another database', () => {
+  it('is never swept: a wrong setting must not cost anybody their files', async () => {
+    const { version } = await upload('precious')
+    ahead = 24 * HOUR
+    // The same files, and a database that knows nothing of them.
+    const other = await startStorage({ ...options, wrap: () => fixture.store })
+    expect(await other.files.collector.bind()).toBe(false)
+    expect(await other.files.collector.sweep()).toBe(0)
+    await other.close()
+    expect(await storedIds()).toEqual([version])
+    expect(await fixture.files.collector.bind()).toBe(true)
+  })
+
+  it('is not adopted when it has files and no mark', async () => {
+    await upload('precious')
+    await rm(join(fixture.folder, 'database-id'))
+    ahead = 24 * HOUR
+    await fixture.db.sql('alter table storage.objects disable trigger all; delete from storage.objects')
+    expect(await fixture.files.collector.sweep()).toBe(0)
+    expect(await storedIds()).toHaveLength(1)
   })
 })
 

@@ -43,7 +43,7 @@ export const DEFAULT_FILE_SIZE_LIMIT = 50 * 2 ** 20
 export const createFiles = (options: FilesOptions): Files => {
   const { store, clock, ids, log, owner, fileSizeLimit = DEFAULT_FILE_SIZE_LIMIT } = options
   const door = createDoor(options)
-  const collector = createCollector({ owner, store, clock, log })
+  const collector = createCollector({ owner, store, clock, ids, log })
   const uploads = createUploads({ door, store, collector, clock, ids, fileSizeLimit })
   return {
     buckets: createBuckets({ door, collector, fileSizeLimit }),

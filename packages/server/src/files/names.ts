@@ -1,5 +1,5 @@
 /** Which names buckets and objects may have. Names never become file names; these rules keep URLs, policies and listings unambiguous. */
-import { refusal } from './errors.ts'
+import { bucketNotFound, refusal } from './errors.ts'
 
 /** Every assigned letter, mark, number, symbol, punctuation and space, and the joiners that emoji need. One class: alternatives that overlap would take exponential time. */
 const KEY_CHARACTERS = /^[\p{L}\p{M}\p{N}\p{S}\p{P}\p{Zs}\u200c\u200d]+$/u
@@ -44,6 +44,12 @@ export const isBucketName = (name: string): boolean =>
 export const parseBucketName = (name: string): string => {
   if (!isBucketName(name)) throw refusal('invalid_bucket_name', 'Bucket name invalid')
   return name
+}
+
+/** A bucket id that Postgres can look up; one that it cannot hold does not exist. */
+export const storable = (bucketId: string): string => {
+  if (!isStorableText(bucketId)) throw bucketNotFound()
+  return bucketId
 }
 
 // An error message is read by people and logs: bounded, and without characters that do something to a terminal.

@@ -132,3 +132,15 @@ export const releasedVersions = (limit: number): Statement => sql('files.release
 export const forgetReleased = (versions: readonly string[]): Statement => sql('files.forget_released')`
   delete from teahouse.released_blob
    where released_blob.version = any(${versions}::text[])`
+
+/** Which blob store this database's bytes are in: the first proposal stays. A store that has a label already cannot propose it: it was another database's. */
+export const proposeStoreLabel = (label: string, fresh: boolean): Statement => sql('files.propose_store_label')`
+  insert into teahouse.setting (key, value)
+  select 'blob_store', to_jsonb(${label}::text)
+   where ${fresh}::boolean
+  on conflict (key) do nothing`
+
+export const storeLabel = (): Statement => sql('files.store_label')`
+  select setting.value #>> '{}' as label
+    from teahouse.setting
+   where setting.key = 'blob_store'`

@@ -1,15 +1,12 @@
-/** Objects that are there: finding, listing, moving, copying, removing. What to store is the business of `uploads.ts`. */
-import type { Ids } from '../kernel/ids.ts'
-import type { JsonObject } from '../kernel/json.ts'
-import type { BlobStore } from './blob-store.ts'
+/** Objects that are there: finding and removing them, and where moving and copying come in. What to store is the business of `uploads.ts`. */
 import type { Collector } from './collector.ts'
-import { type Door, jsonRows, SYSTEM } from './door.ts'
-import { bucketNotFound, objectNotFound, tooLarge } from './errors.ts'
-import { assertAllowed, UNKNOWN_TYPE } from './media-types.ts'
-import { isStorableText, parseObjectName } from './names.ts'
-import { deleteObjects, findObject, findObjects, findWithBucket, moveObject } from './objects.sql.ts'
-import type { Actor, Address, Bucket, StoredObject, WriteMode } from './types.ts'
-import { limitOf, ownerColumns, requireBucket, type Uploaded, type Uploads } from './uploads.ts'
+import { jsonRows, SYSTEM } from './door.ts'
+import { bucketNotFound, objectNotFound } from './errors.ts'
+import { isStorableText, parseObjectName, storable } from './names.ts'
+import { deleteObjects, findObject, findObjects, findWithBucket } from './objects.sql.ts'
+import { type CopyOptions, copy, move, type RelocationOptions } from './relocation.ts'
+import type { Actor, Address, Bucket, StoredObject } from './types.ts'
+import type { Uploaded } from './uploads.ts'
 
 export interface Objects {
   /** As `actor` sees it. Throws `object_not_found`, also for what the actor may not see. */
@@ -27,24 +24,12 @@ export interface Objects {
   copy(actor: Actor, from: Address, to: Address, options: CopyOptions): Promise<Uploaded>
 }
 
-export interface CopyOptions {
-  readonly mode: WriteMode
-  /** What replaces the original's type, caching and metadata; absent fields are taken over. */
-  readonly mimetype?: string | undefined
-  readonly cacheControl?: string | undefined
-  readonly userMetadata?: JsonObject | null | undefined
-}
-
-export interface ObjectsOptions {
-  readonly door: Door
-  readonly store: BlobStore
+export interface ObjectsOptions extends RelocationOptions {
   readonly collector: Collector
-  readonly uploads: Uploads
-  readonly ids: Ids
-  readonly fileSizeLimit: number
 }
 
-export const createObjects = ({ door, store, collector, uploads, ids, fileSizeLimit }: ObjectsOptions): Objects => {
+export const createObjects = (options: ObjectsOptions): Objects => {
+  const { door, collector } = options
   const find: Objects['find'] = async (actor, { bucketId, name }) => {
     const address = { bucketId: storable(bucketId), name: parseObjectName(name) }
     const [object] = await door.rows<StoredObject>(actor, findObject(address))
@@ -89,46 +74,7 @@ export const createObjects = ({ door, store, collector, uploads, ids, fileSizeLi
       return removed
     },
 
-    async move(actor, from, to) {
-      const target = { ...to, name: parseObjectName(to.name) }
-      const object = await find(actor, from)
-      if (from.bucketId !== to.bucketId)
-        assertFits(object, await requireBucket(door, storable(to.bucketId)), fileSizeLimit)
-      const [moved] = await door.transaction(actor, (session) =>
-        jsonRows<StoredObject>(session, moveObject(from, target)),
-      )
-      if (moved === undefined) throw objectNotFound()
-      return moved
-    },
-
-    async copy(actor, from, to, options) {
-      const target = { bucketId: storable(to.bucketId), name: parseObjectName(to.name) }
-      const object = await find(actor, from)
-      const mimetype = options.mimetype ?? object.metadata?.mimetype
-      const metadata = {
-        ...object.metadata,
-        ...(mimetype === undefined ? {} : { mimetype }),
-        ...(options.cacheControl === undefined ? {} : { cacheControl: options.cacheControl }),
-      }
-      assertFits({ ...object, metadata }, await requireBucket(door, target.bucketId), fileSizeLimit)
-      const { userMetadata = object.userMetadata } = options
-      const version = ids.uuid()
-      const row = { ...target, ...ownerColumns(actor), id: ids.uuid(), version, metadata, userMetadata }
-      await uploads.assertMayWrite(actor, row, options.mode)
-      if (object.version === null || !(await store.copy(object.version, version))) throw objectNotFound()
-      return uploads.commit(actor, row, options.mode)
-    },
+    move: (actor, from, to) => move(options, { actor, from, to, object: () => find(actor, from) }),
+    copy: (actor, from, to, how) => copy(options, { actor, from, to, object: () => find(actor, from) }, how),
   }
-}
-
-/** A bucket's limits hold for what is moved or copied into it too. */
-const assertFits = ({ metadata }: StoredObject, bucket: Bucket, fileSizeLimit: number): void => {
-  assertAllowed(metadata?.mimetype ?? UNKNOWN_TYPE, bucket.allowedMimeTypes)
-  if ((metadata?.size ?? 0) > limitOf(bucket, fileSizeLimit)) throw tooLarge()
-}
-
-/** A bucket id that Postgres can look up; one that it cannot hold does not exist. */
-export const storable = (bucketId: string): string => {
-  if (!isStorableText(bucketId)) throw bucketNotFound()
-  return bucketId
 }

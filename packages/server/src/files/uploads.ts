@@ -64,68 +64,67 @@ export interface UploadsOptions {
   readonly fileSizeLimit: number
 }
 
-export const createUploads = (options: UploadsOptions): Uploads => {
+export const createUploads = (options: UploadsOptions): Uploads => ({
+  receive: (actor, upload) => receive(options, actor, upload),
+  commit: (actor, row, mode) => commit(options, { actor, row, mode }),
+  assertMayWrite: (actor, row, mode) => options.door.rehearse(actor, (session) => save(session, row, mode)),
+  assertMayUpload: async (actor, address, mode) => {
+    const row = draft(options.ids, actor, { ...address, metadata: {} })
+    await requireBucket(options.door, address.bucketId)
+    await options.door.rehearse(actor, (session) => save(session, row, mode))
+  },
+})
+
+const receive = async (options: UploadsOptions, actor: Actor, upload: Upload): Promise<Uploaded> => {
   const { door, store, collector, clock, ids, fileSizeLimit } = options
+  const { contentType: mimetype, announced, mode } = upload
+  const size = announced === null ? {} : { size: announced, contentLength: announced }
+  const row = draft(ids, actor, { ...upload, metadata: { mimetype, ...size } })
+  const bucket = await requireBucket(door, upload.bucketId)
+  assertAllowed(mimetype, bucket.allowedMimeTypes)
+  const limit = limitOf(bucket, fileSizeLimit)
+  if (announced !== null && announced > limit) throw tooLarge()
+  await door.rehearse(actor, (session) => save(session, row, mode))
+  const stored = await store.put(row.version, metered(upload.body, limit))
+  const about = await describe(upload, () => collector.reclaim([row.version]))
+  const metadata = metadataOf(stored, mimetype, about.cacheControl, new Date(clock.now()))
+  return commit(options, { actor, row: { ...row, metadata, userMetadata: about.userMetadata ?? null }, mode })
+}
 
-  const commit = async (actor: Actor, row: ObjectRow, mode: WriteMode): Promise<Uploaded> => {
-    try {
-      const id = await door.transaction(actor, async (session) => {
-        await session.run(holdBlob(row.version))
-        // An upload that was held up longer than the collector's grace may have lost its bytes again.
-        if ((await store.sizeOf(row.version)) === null) throw new AppError('unavailable', 'The upload took too long.')
-        return save(session, row, mode)
-      })
-      if (mode !== 'create') collector.kick()
-      return { id, bucketId: row.bucketId, name: row.name, version: row.version, metadata: row.metadata }
-    } catch (error) {
-      // Whether a lost connection committed is unknown here: only the rows can tell.
-      await collector.reclaim([row.version]).catch(() => {})
-      throw error
-    }
-  }
+interface Commit {
+  readonly actor: Actor
+  readonly row: ObjectRow
+  readonly mode: WriteMode
+}
 
-  const assertMayWrite: Uploads['assertMayWrite'] = (actor, row, mode) =>
-    door.rehearse(actor, (session) => save(session, row, mode))
-
-  const draft = (actor: Actor, { bucketId, name }: Address, about: Description & { metadata: ObjectMetadata }) => ({
-    id: ids.uuid(),
-    bucketId,
-    name: parseObjectName(name),
-    ...ownerColumns(actor),
-    version: ids.uuid(),
-    metadata: about.metadata,
-    userMetadata: about.userMetadata ?? null,
-  })
-
-  return {
-    commit,
-    assertMayWrite,
-
-    assertMayUpload: async (actor, address, mode) => {
-      const row = draft(actor, address, { metadata: {} })
-      await requireBucket(door, address.bucketId)
-      await assertMayWrite(actor, row, mode)
-    },
-
-    async receive(actor, upload) {
-      const { contentType: mimetype, announced } = upload
-      const size = announced ?? undefined
-      const row = draft(actor, upload, {
-        ...upload,
-        metadata: { mimetype, ...(size === undefined ? {} : { size, contentLength: size }) },
-      })
-      const bucket = await requireBucket(door, upload.bucketId)
-      assertAllowed(mimetype, bucket.allowedMimeTypes)
-      const limit = limitOf(bucket, fileSizeLimit)
-      if (announced !== null && announced > limit) throw tooLarge()
-      await assertMayWrite(actor, row, upload.mode)
-      const stored = await store.put(row.version, metered(upload.body, limit))
-      const about = await describe(upload, () => collector.reclaim([row.version]))
-      const metadata = metadataOf(stored, mimetype, about.cacheControl, new Date(clock.now()))
-      return commit(actor, { ...row, metadata, userMetadata: about.userMetadata ?? null }, upload.mode)
-    },
+const commit = async ({ door, store, collector }: UploadsOptions, { actor, row, mode }: Commit): Promise<Uploaded> => {
+  try {
+    const id = await door.transaction(actor, async (session) => {
+      await session.run(holdBlob(row.version))
+      // An upload that was held up longer than the collector's grace may have lost its bytes again.
+      if ((await store.sizeOf(row.version)) === null) throw new AppError('unavailable', 'The upload took too long.')
+      return save(session, row, mode)
+    })
+    if (mode !== 'create') collector.kick()
+    return { id, bucketId: row.bucketId, name: row.name, version: row.version, metadata: row.metadata }
+  } catch (error) {
+    // Whether a lost connection committed is unknown here: only the rows can tell.
+    await collector.reclaim([row.version]).catch(() => {})
+    throw error
   }
 }
+
+type About = Address & Pick<ObjectRow, 'metadata'> & Pick<Description, 'userMetadata'>
+
+const draft = (ids: Ids, actor: Actor, { bucketId, name, metadata, userMetadata }: About): ObjectRow => ({
+  id: ids.uuid(),
+  bucketId,
+  name: parseObjectName(name),
+  ...ownerColumns(actor),
+  version: ids.uuid(),
+  metadata,
+  userMetadata: userMetadata ?? null,
+})
 
 /** The bucket as the service itself sees it: who uploads need not be allowed to see buckets. */
 export const requireBucket = async (door: Door, id: string): Promise<Bucket> => {

@@ -15,6 +15,8 @@ import { codeOf, type FileSystem, nodeFileSystem, type WritableFile } from './fi
 
 const BLOB_ID = /^[0-9a-z][0-9a-z-]{7,79}$/
 const SHARDS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
+/** The file that says which database these blobs belong to. */
+const LABEL = 'database-id'
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 /** Small chunks cost a system call each; this much keeps a copy near the speed of the disk. */
 const READ_CHUNK = 256 * 1024
@@ -25,103 +27,142 @@ export interface DiskStoreOptions {
   readonly fs?: FileSystem
 }
 
-export const createDiskStore = ({ folder, fs = nodeFileSystem }: DiskStoreOptions): BlobStore => {
-  const blobs = join(folder, 'blobs')
-  const unfinished = join(folder, 'unfinished')
-  const known = new Set<string>()
+export const createDiskStore = (options: DiskStoreOptions): BlobStore => new DiskStore(options)
 
-  const shardOf = (id: BlobId): string => join(blobs, id.slice(0, 2))
-  const pathOf = (id: BlobId): string => join(shardOf(idOf(id)), id)
+class DiskStore implements BlobStore {
+  readonly #folder: string
+  readonly #blobs: string
+  readonly #unfinished: string
+  readonly #fs: FileSystem
+  readonly #known = new Set<string>()
+
+  constructor({ folder, fs = nodeFileSystem }: DiskStoreOptions) {
+    this.#folder = folder
+    this.#blobs = join(folder, 'blobs')
+    this.#unfinished = join(folder, 'unfinished')
+    this.#fs = fs
+  }
+
+  async put(id: BlobId, source: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
+    const temporary = join(this.#unfinished, idOf(id))
+    try {
+      await this.#ensureShards()
+      return await this.#writeVia(temporary, source, () => this.#publish(temporary, id, 'rename'))
+    } catch (error) {
+      throw FULL.has(codeOf(error)) ? diskFull(error) : error
+    }
+  }
+
+  async read(id: BlobId, range?: ByteRange): Promise<Readable | null> {
+    if (!BLOB_ID.test(id)) return null
+    const handle = await unlessMissing(() => this.#fs.openToRead(this.#pathOf(id)))
+    return handle === null ? null : streamOf(handle, range)
+  }
+
+  async sizeOf(id: BlobId): Promise<number | null> {
+    if (!BLOB_ID.test(id)) return null
+    return (await unlessMissing(() => this.#fs.stat(this.#pathOf(id))))?.size ?? null
+  }
+
+  async copy(from: BlobId, to: BlobId): Promise<boolean> {
+    if (!BLOB_ID.test(from)) return false
+    const copied = await unlessMissing(async () => {
+      // Blobs never change, so one file under two names is a copy.
+      await this.#publish(this.#pathOf(from), to, 'link')
+      return true
+    })
+    return copied ?? false
+  }
+
+  async remove(id: BlobId): Promise<void> {
+    if (BLOB_ID.test(id)) await unlessMissing(() => this.#fs.unlink(this.#pathOf(id)))
+  }
+
+  async *list(before: number): AsyncIterable<BlobEntry> {
+    for await (const shard of entriesOf(this.#fs, this.#blobs)) {
+      if (shard.isDirectory()) yield* oldFiles(this.#fs, join(this.#blobs, shard.name), before)
+    }
+  }
+
+  async removeUnfinished(before: number): Promise<number> {
+    let removed = 0
+    for await (const { id } of oldFiles(this.#fs, this.#unfinished, before)) {
+      await unlessMissing(() => this.#fs.unlink(join(this.#unfinished, id)))
+      removed += 1
+    }
+    return removed
+  }
+
+  async label(): Promise<string | null> {
+    const handle = await unlessMissing(() => this.#fs.openToRead(join(this.#folder, LABEL)))
+    if (handle === null) return null
+    try {
+      return (await handle.readFile('utf8')).trim()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async setLabel(label: string): Promise<void> {
+    await this.#ensureFolder(this.#folder)
+    const temporary = join(this.#folder, `${LABEL}.new`)
+    await unlessMissing(() => this.#fs.unlink(temporary))
+    await this.#writeVia(temporary, bytesOf(`${label}\n`), async () => {
+      await this.#fs.rename(temporary, join(this.#folder, LABEL))
+      await this.#fs.syncFolder(this.#folder)
+    })
+  }
+
+  #shardOf(id: BlobId): string {
+    return join(this.#blobs, id.slice(0, 2))
+  }
+
+  #pathOf(id: BlobId): string {
+    return join(this.#shardOf(idOf(id)), id)
+  }
+
+  async #writeVia(temporary: string, source: AsyncIterable<Uint8Array>, publish: () => Promise<void>) {
+    const file = await this.#fs.create(temporary)
+    try {
+      const stored = await writeFile(file, source)
+      await publish()
+      return stored
+    } catch (error) {
+      // A process that is gone cannot tidy up either; what stays is found by removeUnfinished.
+      await this.#fs.unlink(temporary).catch(() => {})
+      throw error
+    }
+  }
+
+  async #publish(from: string, id: BlobId, how: 'rename' | 'link'): Promise<void> {
+    const to = this.#pathOf(id)
+    await this.#ensureFolder(dirname(to))
+    await this.#fs[how](from, to)
+    await this.#fs.syncFolder(dirname(to))
+  }
 
   /** Makes a folder that survives a power cut. Once per folder and process, also when it exists: who made it may have died before syncing. */
-  const ensureFolder = async (path: string): Promise<void> => {
-    if (known.has(path)) return
-    if (path !== folder) await ensureFolder(dirname(path))
-    await fs.makeFolders([path])
-    await fs.syncFolder(dirname(path))
-    known.add(path)
+  async #ensureFolder(path: string): Promise<void> {
+    if (this.#known.has(path)) return
+    if (path !== this.#folder) await this.#ensureFolder(dirname(path))
+    await this.#fs.makeFolders([path])
+    await this.#fs.syncFolder(dirname(path))
+    this.#known.add(path)
   }
 
   /** All folders for our ids at once: one by one, each of the first 256 uploads would wait for the disk once more. */
-  const ensureShards = singleFlight(async () => {
-    if (known.has(shardOf('00'))) return
-    await ensureFolder(unfinished)
-    await ensureFolder(blobs)
-    await fs.makeFolders(SHARDS.map(shardOf))
-    await fs.syncFolder(blobs)
-    for (const shard of SHARDS) known.add(shardOf(shard))
+  readonly #ensureShards = singleFlight(async () => {
+    if (this.#known.has(this.#shardOf('00'))) return
+    await this.#ensureFolder(this.#unfinished)
+    await this.#ensureFolder(this.#blobs)
+    await this.#fs.makeFolders(SHARDS.map((shard) => this.#shardOf(shard)))
+    await this.#fs.syncFolder(this.#blobs)
+    for (const shard of SHARDS) this.#known.add(this.#shardOf(shard))
   })
+}
 
-  const publish = async (from: string, id: BlobId, how: 'rename' | 'link'): Promise<void> => {
-    const to = pathOf(id)
-    await ensureFolder(dirname(to))
-    await fs[how](from, to)
-    await fs.syncFolder(dirname(to))
-  }
-
-  const openBlob = async (id: BlobId): Promise<FileHandle | null> =>
-    BLOB_ID.test(id) ? unlessMissing(() => fs.openToRead(pathOf(id))) : null
-
-  return {
-    async put(id, source) {
-      const temporary = join(unfinished, idOf(id))
-      try {
-        await ensureShards()
-        const file = await fs.create(temporary)
-        try {
-          const stored = await writeFile(file, source)
-          await publish(temporary, id, 'rename')
-          return stored
-        } catch (error) {
-          // A process that is gone cannot tidy up either; what stays is found by removeUnfinished.
-          await fs.unlink(temporary).catch(() => {})
-          throw error
-        }
-      } catch (error) {
-        throw FULL.has(codeOf(error)) ? diskFull(error) : error
-      }
-    },
-
-    async read(id, range) {
-      const handle = await openBlob(id)
-      return handle === null ? null : streamOf(handle, range)
-    },
-
-    async sizeOf(id) {
-      if (!BLOB_ID.test(id)) return null
-      return (await unlessMissing(() => fs.stat(pathOf(id))))?.size ?? null
-    },
-
-    async copy(from, to) {
-      if (!BLOB_ID.test(from)) return false
-      // Blobs never change, so one file under two names is a copy.
-      return (
-        (await unlessMissing(async () => {
-          await publish(pathOf(from), to, 'link')
-          return true
-        })) ?? false
-      )
-    },
-
-    async remove(id) {
-      if (BLOB_ID.test(id)) await unlessMissing(() => fs.unlink(pathOf(id)))
-    },
-
-    async *list(before) {
-      for await (const shard of entriesOf(fs, blobs)) {
-        if (shard.isDirectory()) yield* oldFiles(fs, join(blobs, shard.name), before)
-      }
-    },
-
-    async removeUnfinished(before) {
-      let removed = 0
-      for await (const { id } of oldFiles(fs, unfinished, before)) {
-        await unlessMissing(() => fs.unlink(join(unfinished, id)))
-        removed += 1
-      }
-      return removed
-    },
-  }
+async function* bytesOf(text: string): AsyncIterable<Uint8Array> {
+  yield Buffer.from(text)
 }
 
 /** Ids come from the database, and rows there can be written by hand: what is no id of ours never becomes a path. */

@@ -40,7 +40,6 @@ export const readForm = (request: IncomingMessage): Promise<FormFile> =>
     })
     // Without a file nobody waits for the rest.
     rest.catch(() => {})
-
     const fail = (error: Error): void => {
       request.unpipe(parser)
       file?.destroy(error)
@@ -62,7 +61,7 @@ export const readForm = (request: IncomingMessage): Promise<FormFile> =>
     parser.on('error', (error) => fail(refusal('invalid_body', 'The form is malformed', { cause: error })))
     parser.on('finish', () => {
       settle(null)
-      reject(refusal('no_content', 'The form holds no file'))
+      reject(noFile())
     })
     request.once('error', fail)
     request.once('close', () => {
@@ -70,6 +69,8 @@ export const readForm = (request: IncomingMessage): Promise<FormFile> =>
     })
     request.pipe(parser)
   })
+
+const noFile = () => refusal('no_content', 'The form holds no file')
 
 const parserOf = (request: IncomingMessage): BusboyInstance => {
   const contentType = request.headers['content-type'] ?? ''

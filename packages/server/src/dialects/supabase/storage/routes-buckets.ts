@@ -32,6 +32,14 @@ export const bucketRoutes =
       return found.map(renderBucket)
     })
 
+    app.get<BucketRoute>('/bucket/:id', async (request) =>
+      renderBucket(await buckets.find(actorOf(request, 'bucket.get'), request.params.id)),
+    )
+  }
+
+export const bucketChangeRoutes =
+  ({ files: { buckets } }: StorageServices) =>
+  async (app: FastifyInstance): Promise<void> => {
     app.post('/bucket', async (request) => {
       const body = objectBody(request.body)
       const name = requiredText(body, 'name')
@@ -42,10 +50,6 @@ export const bucketRoutes =
       await buckets.create(actorOf(request, 'bucket.create'), { id, ...changesOf(body) })
       return { name }
     })
-
-    app.get<BucketRoute>('/bucket/:id', async (request) =>
-      renderBucket(await buckets.find(actorOf(request, 'bucket.get'), request.params.id)),
-    )
 
     app.put<BucketRoute>('/bucket/:id', async (request) => {
       await buckets.update(actorOf(request, 'bucket.update'), request.params.id, changesOf(objectBody(request.body)))

@@ -1,7 +1,7 @@
 /** Moving and copying objects. */
 import type { FastifyInstance } from 'fastify'
 import { refusal } from '../../../files/errors.ts'
-import type { CopyOptions } from '../../../files/objects.ts'
+import type { CopyOptions } from '../../../files/relocation.ts'
 import { isCacheControl } from '../../../files/serving.ts'
 import type { Address } from '../../../files/types.ts'
 import { isObject, type JsonObject } from '../../../kernel/json.ts'

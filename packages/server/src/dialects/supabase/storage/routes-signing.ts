@@ -62,7 +62,12 @@ export const signingRoutes =
         return serve(request, reply, () => files.objects.find(SYSTEM, address))
       },
     })
+  }
 
+/** The token of an upload. Spending it is among the uploads. */
+export const uploadSigningRoutes =
+  ({ files, signer }: StorageServices) =>
+  async (app: FastifyInstance): Promise<void> => {
     app.post<ObjectRoute>('/object/upload/sign/:bucket/*', async (request) => {
       const address = addressOf(request)
       const mode = request.headers['x-upsert'] === 'true' ? 'upsert' : 'create'

@@ -5,11 +5,12 @@ import { AppError } from '../../../kernel/errors.ts'
 import { parseJson } from '../../../kernel/json.ts'
 import type { StorageServices } from './context.ts'
 import { sendStorageError } from './errors.ts'
-import { bucketRoutes } from './routes-buckets.ts'
+import { bucketChangeRoutes, bucketRoutes } from './routes-buckets.ts'
 import { downloadRoutes } from './routes-downloads.ts'
+import { listingRoutes } from './routes-listing.ts'
 import { moveRoutes } from './routes-moves.ts'
 import { objectRoutes } from './routes-objects.ts'
-import { signingRoutes } from './routes-signing.ts'
+import { signingRoutes, uploadSigningRoutes } from './routes-signing.ts'
 import { uploadRoutes } from './routes-uploads.ts'
 
 const JSON_LIMIT = 2 ** 20
@@ -44,9 +45,12 @@ const jsonRoutes =
       else done(null, value)
     })
     await app.register(bucketRoutes(services))
+    await app.register(bucketChangeRoutes(services))
+    await app.register(listingRoutes(services))
     await app.register(objectRoutes(services))
     await app.register(moveRoutes(services))
     await app.register(signingRoutes(services))
+    await app.register(uploadSigningRoutes(services))
     await app.register(downloadRoutes(services))
     await app.register(otherRoutes)
   }
