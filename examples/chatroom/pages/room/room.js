@@ -7,7 +7,7 @@ import { parseTime, timeLabel } from '../../lib/time'
 const MOST_FACES = 6
 
 Page({
-  data: { words: {}, faces: [], status: '', messages: [], hint: '', ready: false, anchor: '', draft: '' },
+  data: { words: { placeholder: '' }, faces: [], status: '', messages: [], hint: '', ready: false, anchor: '', draft: '' },
 
   onLoad() {
     this.words = words()
@@ -139,6 +139,7 @@ Page({
 
   /** A picture has its height only once it is loaded; the end of the list moves then. */
   settle() {
-    if (!this.loading) this.setData({ anchor: '' }, () => this.setData({ anchor: 'end' }))
+    if (this.loading) return
+    this.setData({ anchor: '' }, () => wx.nextTick(() => this.setData({ anchor: 'end' })))
   },
 })

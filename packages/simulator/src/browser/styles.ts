@@ -116,16 +116,17 @@ wx-button[loading]::before{content:" ";display:inline-block;width:18px;height:18
 .button-hover{color:#0009;background-color:#dedede}
 .button-hover[type=primary]{color:#fff9;background-color:#179b16}
 .navigator-hover{background-color:#0000001a;opacity:.7}
-[data-style=v2] wx-button:not([size=mini]){width:184px;padding:8px 24px;line-height:1.41176471;font-size:17px;font-weight:700;border-radius:4px}
-[data-style=v2] wx-button:not([plain])::after{display:none}
-[data-style=v2] wx-button{color:#06ae56;background-color:#f2f2f2}
-[data-style=v2] wx-button[type=primary]{color:#fff;background-color:#07c160}
-[data-style=v2] wx-button[type=warn]{color:#fa5151;background-color:#f2f2f2}
-[data-style=v2] wx-button[plain]{background-color:transparent}
+:where([data-style=v2]) wx-button:where(:not([size=mini])){padding:8px 24px;line-height:1.41176471;font-size:17px;font-weight:700;border-radius:4px}
+:where([data-style=v2]) wx-button:not([size=mini]){width:184px}
+:where([data-style=v2]) wx-button:not([plain])::after{display:none}
+:where([data-style=v2]) wx-button{color:#06ae56;background-color:#f2f2f2}
+:where([data-style=v2]) wx-button[type=primary]{color:#fff;background-color:#07c160}
+:where([data-style=v2]) wx-button[type=warn]{color:#fa5151;background-color:#f2f2f2}
+:where([data-style=v2]) wx-button[plain]{background-color:transparent}
 wx-input{position:relative;display:block;height:1.4em;min-height:1.4em;overflow:hidden;line-height:1.4em;text-overflow:clip;white-space:nowrap}
 wx-input>input,wx-textarea>textarea{position:relative;width:100%;height:100%;box-sizing:border-box;margin:0;padding:0;border:0;outline:0;background:transparent;font:inherit;color:inherit;text-align:inherit;letter-spacing:inherit;-webkit-user-select:text;user-select:text;opacity:1}
 wx-input>input{display:block;min-height:100%}
-.sim-placeholder{position:absolute;inset:0;color:gray;pointer-events:none;overflow:hidden;text-overflow:ellipsis}
+.sim-placeholder{position:absolute;inset:0;padding:inherit;box-sizing:border-box;color:gray;pointer-events:none;overflow:hidden;text-overflow:ellipsis}
 wx-input>.sim-placeholder{display:flex;align-items:center}
 wx-input>.sim-placeholder[hidden]{display:none}
 wx-textarea{position:relative;display:block;width:300px;height:150px;line-height:1.2;white-space:pre-wrap;word-break:break-word}
