@@ -26,7 +26,9 @@ export const createDownloads = (store: BlobStore): Downloads => {
     const known = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 && !request.headersOnly
     const actual = known ? size : await store.sizeOf(object.version)
     if (actual === null) return null
-    const plan = planServe(object, actual, request)
+    // Only a GET has ranges.
+    const headers = request.headersOnly ? { ...request.headers, range: undefined } : request.headers
+    const plan = planServe(object, actual, { ...request, headers })
     if (!plan.body || request.headersOnly) return { ...plan, object, stream: null }
     const stream = await store.read(object.version, plan.range ?? undefined)
     return stream === null ? null : { ...plan, object, stream }

@@ -56,7 +56,7 @@ export const server =
       download: downloadName(Array.isArray(download) ? download[0] : download),
     })
     reply.code(answer.status).headers(answer.headers)
-    if (answer.status === 416 && !headersOnly) throw refusal('invalid_range', 'The requested range is not satisfiable')
+    if (answer.status === 416) throw refusal('invalid_range', 'The requested range is not satisfiable')
     return reply.send(answer.stream ?? (headersOnly ? undefined : ''))
   }
 
