@@ -17,7 +17,7 @@ import { chooseFiles, compressImage, imageSize, Overlays } from './overlays.ts'
 import { createPageApi } from './page-api.ts'
 import { Pages } from './page-view.ts'
 import { openPersistence } from './persistence.ts'
-import { createQueryApi } from './query-api.ts'
+import { createQueryApi, useOwnQueries } from './query-api.ts'
 import { createSource, type ModuleMaker } from './sandbox.ts'
 import { Screen } from './screen.ts'
 import { addStyles } from './styles.ts'
@@ -93,6 +93,7 @@ function assemble(
     classPrefix: (path) => bundle.styles[path]?.scope ?? '',
   })
   Object.assign(core.wx, createPageApi(phone, pages, screen), createQueryApi(phone, pages))
+  useOwnQueries(adapterComponent.ComponentCaller.prototype, core.wx)
   const globals: { current: AppGlobals } = { current: {} }
   const runtime = createRuntime({
     core,
@@ -137,6 +138,7 @@ function createHost({ user, device, persistence, bundle, parts }: HostParts): Ho
     now: () => Date.now(),
     setTimeout: (run, delay) => window.setTimeout(run, delay),
     clearTimeout: (handle) => window.clearTimeout(handle as number),
+    turn: createTurns(),
     log: (level, ...rest) => console[level](...rest),
     device: () => deviceInfo(device, bundle, parts.pages),
     ui: {
@@ -155,6 +157,17 @@ function createHost({ user, device, persistence, bundle, parts }: HostParts): Ho
         },
       },
     },
+  }
+}
+
+/** Turns by message: timers of a page are held back by milliseconds. */
+function createTurns(): (run: () => void) => void {
+  const channel = new MessageChannel()
+  const waiting: (() => void)[] = []
+  channel.port1.onmessage = () => waiting.shift()?.()
+  return (run) => {
+    waiting.push(run)
+    channel.port2.postMessage(null)
   }
 }
 

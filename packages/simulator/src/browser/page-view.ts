@@ -32,6 +32,7 @@ export class Pages implements PageFactory {
   readonly #screen: Screen
   readonly #live = new Set<PageView>()
   #stack: readonly PageHandle[] = []
+  #loading: PageView | null = null
 
   constructor(phone: Phone, bundle: Bundle, environment: Environment, screen: Screen) {
     this.#phone = phone
@@ -44,6 +45,11 @@ export class Pages implements PageFactory {
   /** The page on top. */
   get current(): PageView | null {
     return (this.#stack.at(-1) as PageView | undefined) ?? null
+  }
+
+  /** The page whose bar an app means: during its onLoad a page is not on top yet, but names itself already. */
+  get named(): PageView | null {
+    return this.#loading ?? this.current
   }
 
   create(route: string, query: Query, channel: EventChannel | null): PageView {
@@ -63,7 +69,9 @@ export class Pages implements PageFactory {
     const view = this.#viewOf({ route, channel, frame, config, component, instance }, () => root.release())
     this.#live.add(view)
     this.#listenScroll(view)
+    this.#loading = view
     view.call('onLoad', query)
+    this.#loading = null
     return view
   }
 

@@ -225,3 +225,16 @@ export function createQueryApi(phone: Phone, pages: Pages): Record<string, unkno
     },
   }
 }
+
+/** `this.createSelectorQuery()` and `this.createIntersectionObserver()` of components measure as the ones of wx do. */
+export function useOwnQueries(callerPrototype: object, wx: Record<string, unknown>): void {
+  const call = (name: string, ...args: unknown[]): unknown => functionOf(wx[name])?.(...args)
+  Object.assign(callerPrototype, {
+    createSelectorQuery(this: object) {
+      return (call('createSelectorQuery') as SelectorQuery).in(this)
+    },
+    createIntersectionObserver(this: object, options?: unknown) {
+      return call('createIntersectionObserver', this, options)
+    },
+  })
+}

@@ -46,6 +46,10 @@ function rewriteTokens(selector: string, scope: SelectorScope): string {
     if (mark === ':' && name === 'host') {
       out += scope.prefix === null ? 'wx-page' : `[wx-host="${scope.prefix}"]`
       at += 5
+      // The argument of :host(...) is about the host, whose classes belong to the user of the component.
+      const argument = /^\(([^()]*)\)/.exec(selector.slice(at))
+      out += argument?.[1] ?? ''
+      at += argument?.[0].length ?? 0
     } else if (name !== '' && !(mark === '' && /^[\d-]/.test(name))) {
       out += rewriteName(mark, name, scope)
       at += mark.length + name.length

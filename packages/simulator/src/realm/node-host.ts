@@ -71,6 +71,7 @@ export function createNodeHost(options: NodeHostOptions): { host: Host; shown: S
     setTimeout: (run, delay) => setTimeout(run, delay),
     // The handle is the one given out above.
     clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
+    turn: (run) => void setImmediate(run),
     log: (level, ...parts) => options.onLog({ level, parts }),
     device: () => ({ ...DEVICE, ...options.device }),
   }

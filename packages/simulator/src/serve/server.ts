@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream, watch } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, isIP } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type BuildResult, buildProject } from '../build/build.ts'
 import { askSandbox, type SandboxPhone } from '../net/wechat.ts'
@@ -52,7 +52,12 @@ class Serving {
 
   constructor(options: SimulatorOptions) {
     this.#options = options
-    this.#server = createServer((request, response) => void this.#answer(request, response))
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
+        options.onProblem?.(String(error))
+        response.destroy()
+      })
+    })
     this.#server.on('upgrade', (request, socket, head) => {
       const url = new URL(request.url ?? '/', 'http://simulator')
       if (url.pathname !== '/__sim/socket' || url.searchParams.get('token') !== this.#token) return socket.destroy()
@@ -98,7 +103,9 @@ class Serving {
       if (!name || /(^|[\\/])(node_modules|\.[^\\/]*)([\\/]|$)/.test(name)) return
       if (timer) clearTimeout(timer)
       // Editors write in bursts; one build an instant after the last write is enough.
-      timer = setTimeout(() => void this.#reload(), 120)
+      timer = setTimeout(() => {
+        this.#reload().catch((error: unknown) => this.#options.onProblem?.(String(error)))
+      }, 120)
     })
     return () => {
       if (timer) clearTimeout(timer)
@@ -112,6 +119,7 @@ class Serving {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.#admits(request)) return void response.writeHead(403).end()
     const url = new URL(request.url ?? '/', 'http://simulator')
     const send = (type: string, text: string) =>
       void response.writeHead(200, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' }).end(text)
@@ -130,6 +138,12 @@ class Serving {
     if (url.pathname === '/__sim/wechat') return this.#askWechat(request, response)
     if (url.pathname.startsWith('/__app/')) return this.#file(decodeURIComponent(url.pathname.slice(6)), response)
     response.writeHead(404).end()
+  }
+
+  /** A name that leads here by a stranger's DNS is refused: the page holds the key to the proxy. */
+  #admits(request: IncomingMessage): boolean {
+    const host = (request.headers.host ?? '').replace(/:\d+$/, '')
+    return host === 'localhost' || host === this.#options.host || isIP(host.replace(/^\[|\]$/g, '')) !== 0
   }
 
   #appScript(): string {
@@ -155,7 +169,8 @@ class Serving {
   }
 
   #file(path: string, response: ServerResponse): void {
-    const file = path.includes('..') ? null : this.#built?.project.files.locate(path)
+    const hidden = /(^|\/)(\.|node_modules(\/|$))/.test(path)
+    const file = hidden ? null : this.#built?.project.files.locate(path)
     if (!file) return void response.writeHead(404).end()
     response.writeHead(200, { 'content-type': contentType(path), 'cache-control': 'no-store' })
     createReadStream(file).pipe(response)

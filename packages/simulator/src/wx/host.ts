@@ -150,6 +150,8 @@ export interface Host {
   now(): number
   setTimeout(run: () => void, delay: number): unknown
   clearTimeout(handle: unknown): void
+  /** Runs in the next turn, after pending promises, without the delay of a timer. */
+  turn(run: () => void): void
   log(level: 'log' | 'warn' | 'error', ...parts: unknown[]): void
   device(): DeviceInfo
 }

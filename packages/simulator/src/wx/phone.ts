@@ -170,19 +170,12 @@ export class Phone implements Delivery {
   #scheduleFlush(): void {
     if (this.#flushing || this.#queue.length === 0 || this.#state === 'suspended') return
     this.#flushing = true
-    this.host.setTimeout(() => {
+    // One callback a turn, as a phone sends them into the app's thread: promises settle in between.
+    this.host.turn(() => {
       this.#flushing = false
-      this.#flush()
-    }, 0)
-  }
-
-  #flush(): void {
-    // What is queued while flushing waits for the next turn, so a callback loop cannot starve the page.
-    let left = this.#queue.length
-    while (left-- > 0 && this.#state !== 'suspended') {
-      const run = this.#queue.shift()
+      const run = this.#state === 'suspended' ? undefined : this.#queue.shift()
       if (run) this.guard(run)
-    }
-    this.#scheduleFlush()
+      this.#scheduleFlush()
+    })
   }
 }
