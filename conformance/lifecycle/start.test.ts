@@ -127,7 +127,7 @@ describe('a started server', () => {
     const pid = await until('PostgreSQL is coming up', async () => postmasterOf(dataDir), { within: 10_000, every: 2 })
     const server = Number(/^PPid:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1])
     process.kill(server, 'SIGTERM')
-    await starting
+    expect(await starting).toMatch(/^teahouse start ended with 0\n/)
     await until('nothing of it is left', () => postgresProcesses(dataDir).length === 0 && !isAlive(server))
     await start({ dataDir })
     await servers[0]?.stop()

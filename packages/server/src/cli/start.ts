@@ -15,10 +15,12 @@ export const start = async (config: Config, terminal: Terminal): Promise<void> =
   const log = createLog({ level: config.logLevel, stream: process.stderr })
   outliveItsOutput(log)
   const starting = startApp(config, { log, clock: systemClock, ids: randomIds })
-  const stop = stopOnSignal(starting, config, log)
-  if (process.env.npm_command !== undefined) stopWithLauncher(stop)
+  const shutdown = stopOnSignal(starting, config, log)
+  if (process.env.npm_command !== undefined) stopWithLauncher(shutdown)
   const app = await starting
+  if (shutdown.begun) return
   await warn(app, config, log)
+  if (shutdown.begun) return
   await writeRunNote(config.dataDir, { ...app.report, pid: process.pid })
   if (config.json) terminal.out(JSON.stringify(app.report))
   else terminal.out(welcome(config, app.report))
@@ -37,20 +39,30 @@ const outliveItsOutput = (log: RootLog): void => {
 /** Names what the database lacks, and the tables that nothing protects. */
 const warn = async ({ database }: App, config: Config, log: RootLog): Promise<void> => {
   for (const { what, consequence, sql } of database.shortcomings) log.warn({ sql }, `${what} ${consequence}`)
-  for (const { schema, name } of await tablesWithoutPolicies(database.owner, config.api.schemas)) {
-    log.warn(
-      { table: `${schema}.${name}` },
-      'everyone who holds the public key can use this table: row-level security is off',
-    )
+  try {
+    for (const { schema, name } of await tablesWithoutPolicies(database.owner, config.api.schemas)) {
+      log.warn(
+        { table: `${schema}.${name}` },
+        'everyone who holds the public key can use this table: row-level security is off',
+      )
+    }
+  } catch (error) {
+    log.warn({ error }, 'could not look for tables without row-level security')
   }
 }
 
+/** The way down, once. */
+interface Shutdown {
+  readonly begun: boolean
+  begin(reason: string): Promise<void>
+}
+
 /** The first signal drains and exits 0, also when the start is still under way; a second one does not wait. */
-const stopOnSignal = (starting: Promise<App>, config: Config, log: RootLog): ((reason: string) => Promise<void>) => {
-  let stopping = false
-  const stop = async (reason: string): Promise<void> => {
-    if (stopping) process.exit(1)
-    stopping = true
+const stopOnSignal = (starting: Promise<App>, config: Config, log: RootLog): Shutdown => {
+  let begun = false
+  const begin = async (reason: string): Promise<void> => {
+    if (begun) process.exit(1)
+    begun = true
     log.info({ reason }, 'stopping')
     try {
       const app = await starting
@@ -63,20 +75,25 @@ const stopOnSignal = (starting: Promise<App>, config: Config, log: RootLog): ((r
       process.exit(1)
     }
   }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
-  return stop
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, begin)
+  return {
+    get begun() {
+      return begun
+    },
+    begin,
+  }
 }
 
 /**
  * npm puts a shell between itself and the command, and that shell keeps a SIGTERM to itself: whoever stops `npx teahouse start` or `npm start`
  * would leave the server behind. So under npm, the end of the parent is a signal too.
  */
-const stopWithLauncher = (stop: (reason: string) => Promise<void>): void => {
+const stopWithLauncher = (shutdown: Shutdown): void => {
   const launcher = process.ppid
   const look = setInterval(() => {
     if (process.ppid === launcher) return
     clearInterval(look)
-    void stop('npm ended')
+    if (!shutdown.begun) void shutdown.begin('npm ended')
   }, 250)
   look.unref()
 }
