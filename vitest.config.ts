@@ -6,6 +6,8 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 // Workspace packages resolve to their sources: tests never need a build.
 const alias = {
   '@teahouse/protocol': source('packages/protocol/src/index.ts'),
+  '@teahouse/sdk/supabase': source('packages/sdk/src/supabase.ts'),
+  '@teahouse/sdk': source('packages/sdk/src/index.ts'),
   '@teahouse/wechat-sandbox': source('packages/wechat-sandbox/src/index.ts'),
 }
 const never = ['**/node_modules/**', '**/dist/**']

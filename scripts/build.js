@@ -73,6 +73,10 @@ if (force || !isFresh()) {
   // Results go to stderr: a command that builds first still prints only its own output.
   const { status } = spawnSync(process.execPath, [tsc, '-b'], { cwd: root, stdio: ['ignore', 2, 2] })
   if (status !== 0) process.exit(status ?? 1)
+  // What a package ships besides the compiler's output. The server does without: a failure here does not keep it from starting.
+  for (const script of packages.map((folder) => join(folder, 'scripts', 'bundle.js')).filter(existsSync))
+    if (spawnSync(process.execPath, [script], { stdio: ['ignore', 2, 2] }).status !== 0)
+      process.stderr.write(`${script} failed\n`)
   writeFileSync(stamp, '')
   // What was saved while the compiler ran may not be in the result.
   utimesSync(stamp, before / 1000, before / 1000)

@@ -1,0 +1,91 @@
+/** Request. */
+import { AbortController, type AbortSignal, onAbort } from '../core/abort.ts'
+import { typeError } from '../core/errors.ts'
+import { URL } from '../url/url.ts'
+import { Body, type BodyInit } from './body.ts'
+import type { Progress } from './files.ts'
+import { Headers, type HeadersInit } from './headers.ts'
+
+export interface RequestInit {
+  readonly method?: string
+  readonly headers?: HeadersInit
+  readonly body?: BodyInit | null
+  readonly signal?: AbortSignal | null
+  readonly redirect?: 'follow' | 'error' | 'manual'
+  readonly keepalive?: boolean
+  readonly cache?: string
+  readonly credentials?: string
+  readonly mode?: string
+  /** Not of the standard. Give the answer before its body is complete, and the body as it comes. Default: for event streams. */
+  readonly stream?: boolean
+  /** Not of the standard. Milliseconds; default: the mini-program's `networkTimeout.request`, at most 60 s on most devices. */
+  readonly timeout?: number
+  /** Not of the standard. How far the upload is: in steps for a single file sent by path, else once at its end. */
+  readonly onUploadProgress?: (progress: Progress) => void
+}
+
+const KNOWN = /^(delete|get|head|options|post|put)$/i
+
+function methodOf(value: string): string {
+  const method = String(value)
+  if (!/^[!#$%&'*+\-.^_`|~\da-z]+$/i.test(method)) throw typeError(`"${method}" is not a method`)
+  if (/^(connect|trace|track)$/i.test(method)) throw typeError(`the method ${method} is forbidden`)
+  // The standard normalises six names; `patch` would stay as it is and fail at servers, so it is one more here.
+  return KNOWN.test(method) || /^patch$/i.test(method) ? method.toUpperCase() : method
+}
+
+/** A request to be sent. */
+export class Request extends Body {
+  readonly url: string
+  readonly method: string
+  readonly signal: AbortSignal
+  readonly redirect: 'follow' | 'error' | 'manual'
+  readonly keepalive: boolean
+  readonly cache: string
+  readonly credentials: string
+  readonly mode: string
+  readonly _extra: Pick<RequestInit, 'stream' | 'timeout' | 'onUploadProgress'>
+
+  constructor(input: Request | URL | string, init: RequestInit = {}) {
+    const from = input instanceof Request ? input : null
+    const method = methodOf(init.method ?? from?.method ?? 'GET')
+    const hasBody = init.body !== undefined && init.body !== null
+    if ((hasBody || (from && from._content !== null && init.body === undefined)) && /^(GET|HEAD)$/.test(method))
+      throw typeError(`a ${method} request cannot have a body`)
+    super(new Headers(init.headers ?? from?.headers), init.body)
+    if (from && init.body === undefined) this._take(from)
+    this.url = from ? from.url : urlOf(input)
+    this.method = method
+    this.signal = followed(init.signal === undefined ? from?.signal : init.signal)
+    this.redirect = init.redirect ?? from?.redirect ?? 'follow'
+    this.keepalive = init.keepalive ?? from?.keepalive ?? false
+    this.cache = init.cache ?? from?.cache ?? 'default'
+    this.credentials = init.credentials ?? from?.credentials ?? 'same-origin'
+    this.mode = init.mode ?? from?.mode ?? 'cors'
+    this._extra = { ...from?._extra, ...init }
+  }
+
+  clone(): Request {
+    const { _content, _form } = this
+    const body = this._cloneContent()
+    const copy = new Request(this, { body: null })
+    copy._content = _content === null ? null : body
+    copy._form = _form
+    return copy
+  }
+}
+
+function urlOf(input: unknown): string {
+  const url = new URL(String(input))
+  if (url.username !== '' || url.password !== '') throw typeError('a URL with credentials cannot be fetched')
+  return url.href
+}
+
+/** A signal of the request's own that follows the given one. */
+function followed(signal: AbortSignal | null | undefined): AbortSignal {
+  const controller = new AbortController()
+  if (!signal) return controller.signal
+  if (signal.aborted) controller.abort(signal.reason)
+  else onAbort(signal, () => controller.abort(signal.reason))
+  return controller.signal
+}

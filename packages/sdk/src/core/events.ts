@@ -1,0 +1,103 @@
+/** Event and EventTarget, as far as objects outside a document need them: no capture, no bubbling. */
+import { later } from './platform.ts'
+
+export type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown }
+
+export interface ListenerOptions {
+  readonly once?: boolean
+  readonly signal?: { readonly aborted: boolean; addEventListener(type: 'abort', listener: () => void): void }
+}
+
+/** What an event carries besides its type. */
+export interface EventInit {
+  readonly cancelable?: boolean
+  readonly [name: string]: unknown
+}
+
+/** An event. Message, close and progress events are this class with more properties. */
+export class Event {
+  readonly type: string
+  readonly bubbles: boolean = false
+  readonly cancelable: boolean
+  readonly timeStamp: number = Date.now()
+  defaultPrevented = false
+  target: EventTarget | null = null
+  currentTarget: EventTarget | null = null
+  /** Set by stopImmediatePropagation. */
+  _stopped = false
+
+  constructor(type: string, init: EventInit = {}) {
+    this.type = String(type)
+    this.cancelable = init.cancelable === true
+  }
+
+  preventDefault(): void {
+    if (this.cancelable) this.defaultPrevented = true
+  }
+
+  stopPropagation(): void {}
+
+  stopImmediatePropagation(): void {
+    this._stopped = true
+  }
+}
+
+/** An event with more properties: `message` with data, `close` with code. */
+export function eventWith<Extra extends object>(type: string, extra: Extra): Event & Extra {
+  return Object.assign(new Event(type), extra)
+}
+
+interface Entry {
+  readonly type: string
+  readonly listener: Listener
+  readonly once: boolean
+  gone: boolean
+}
+
+/** Listeners by type, and `on<type>` properties. */
+export class EventTarget {
+  private _listeners: Entry[] = []
+
+  addEventListener(type: string, listener: Listener | null, options?: ListenerOptions | boolean): void {
+    const { once = false, signal } = typeof options === 'object' && options !== null ? options : {}
+    if (!listener || signal?.aborted) return
+    if (this._listeners.some((entry) => entry.type === type && entry.listener === listener)) return
+    this._listeners.push({ type, listener, once, gone: false })
+    signal?.addEventListener('abort', () => this.removeEventListener(type, listener))
+  }
+
+  removeEventListener(type: string, listener: Listener | null): void {
+    this._listeners = this._listeners.filter((entry) => {
+      if (entry.type !== type || entry.listener !== listener) return true
+      entry.gone = true
+      return false
+    })
+  }
+
+  /** Calls everyone; an exception of one does not keep the event from the others. */
+  dispatchEvent(event: Event): boolean {
+    event.target = this
+    event.currentTarget = this
+    const handler: unknown = Reflect.get(this, `on${event.type}`)
+    if (typeof handler === 'function') guard(() => Reflect.apply(handler, this, [event]))
+    for (const entry of this._listeners.slice()) {
+      if (entry.type !== event.type || entry.gone || event._stopped) continue
+      const { listener } = entry
+      if (entry.once) this.removeEventListener(entry.type, listener)
+      guard(() => (typeof listener === 'function' ? listener.call(this, event) : listener.handleEvent(event)))
+    }
+    event.currentTarget = null
+    return !event.defaultPrevented
+  }
+}
+
+/** Runs app code; what it throws is reported by the platform, as an uncaught exception of a timer is. */
+export function guard(run: () => unknown): void {
+  try {
+    run()
+  } catch (error) {
+    later(() => {
+      throw error
+    }, 0)
+  }
+}
