@@ -11,16 +11,23 @@ import { createInterface } from 'node:readline'
 import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { randomIds } from '../../kernel/ids.ts'
 import { createDiskStore } from './disk.ts'
 import { type FileSystem, nodeFileSystem } from './file-system.ts'
 
+// Each put waits for the disk, which other tests keep busy.
+vi.setConfig({ testTimeout: 60_000 })
+
 let folder: string
+let writer: ChildProcess | null = null
 beforeEach(async () => {
   folder = join(await mkdtemp(join(tmpdir(), 'teahouse-crash-')), 'files')
 })
-afterEach(() => rm(dirname(folder), { recursive: true, force: true }))
+afterEach(async () => {
+  writer?.kill('SIGKILL')
+  await rm(dirname(folder), { recursive: true, force: true })
+})
 
 const FUTURE = () => Date.now() + 60_000
 
@@ -195,8 +202,8 @@ describe('a killed process', () => {
     const stdin = { contents: WRITER, resolveDir: dirname(fileURLToPath(import.meta.url)), loader: 'ts' } as const
     await build({ stdin, bundle: true, platform: 'node', format: 'esm', outfile: script })
     for (let round = 0; round < rounds; round += 1) {
-      const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
-      await killAfter(child, 20 + round * 17, acknowledged)
+      writer = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
+      await killAfter(writer, 20 + round * 17, acknowledged)
     }
     expect(acknowledged.size).toBeGreaterThanOrEqual(20 * rounds)
     const store = createDiskStore({ folder })

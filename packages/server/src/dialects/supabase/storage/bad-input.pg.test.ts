@@ -323,7 +323,6 @@ describe('downloads', () => {
       headers: { 'content-length': '5' },
     })
   })
-  })
   it('answer conditional requests without a body', async () => {
     const etag = String((await send('HEAD', '/object/public/b/existing.txt')).headers.etag)
     expect(await send('GET', '/object/public/b/existing.txt', undefined, { 'if-none-match': etag })).toMatchObject({
