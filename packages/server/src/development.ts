@@ -10,7 +10,7 @@ export const DEV_WEBSITE_APPID = 'wx7ea0000000000002'
 export interface Development {
   /** The mini-program that people log in from; null when none is configured. */
   readonly wechat: WechatApp | null
-  /** A website of the same open platform account; null outside the sandbox. */
+  /** A website that people log in to by QR code; null outside the sandbox. */
   readonly website: WechatApp | null
   /** Null when this server started no sandbox. */
   readonly sandboxUrl: string | null
@@ -46,8 +46,8 @@ export const startDevelopment = async (config: Config, { log, clock, ids }: Worl
         lan,
         clock,
         apps: [
-          { appid: wechat.appid, secret, openPlatform: 'development' },
-          { appid: DEV_WEBSITE_APPID, secret, openPlatform: 'development', kind: 'website' },
+          { appid: wechat.appid, secret },
+          { appid: DEV_WEBSITE_APPID, secret, kind: 'website' },
         ],
         onProblem: (error) => log.error({ error }, 'the WeChat sandbox failed'),
       })

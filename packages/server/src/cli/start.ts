@@ -108,6 +108,8 @@ const welcome = (config: Config, report: StartReport): string => {
     ['service key', report.serviceKey],
     ['publishable key', report.publishableKey],
     ['secret key', report.secretKey],
+    ...(report.wechatSandboxUrl === null ? [] : [['WeChat sandbox', report.wechatSandboxUrl] as const]),
+    ...(report.appId === null ? [] : [['AppID', report.appId] as const]),
   ]
   return ['', '  Teahouse 茶馆 is open.', '', ...rows.map(([name, value]) => `  ${name.padEnd(16)} ${value}`), ''].join(
     '\n',
