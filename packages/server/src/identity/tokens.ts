@@ -1,11 +1,12 @@
-/** Verifies bearer tokens. The algorithm is pinned: a token never chooses how it is checked. */
+/** Verifies bearer tokens. The algorithm belongs to the key: a token never chooses how it is checked. */
 import { createHash } from 'node:crypto'
-import { errors, jwtVerify } from 'jose'
+import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../kernel/clock.ts'
 import { AppError } from '../kernel/errors.ts'
 import type { JsonObject } from '../kernel/json.ts'
 import type { Caller } from './caller.ts'
+import type { KeyRing } from './key-ring.ts'
 
 /** Why a token was refused; a dialect words it. */
 export type TokenRefusal =
@@ -15,6 +16,7 @@ export type TokenRefusal =
   | 'token_not_yet'
   | 'token_audience'
   | 'token_claims'
+  | 'token_revoked'
 
 export interface TokenOptions {
   readonly jwtSecret: string
@@ -23,6 +25,10 @@ export interface TokenOptions {
   readonly audiences?: readonly string[]
   /** How far clocks may differ, seconds. */
   readonly leeway?: number
+  /** Keys beyond the secret. */
+  readonly ring?: KeyRing
+  /** Whether a token was withdrawn before its end: its session ended, or its owner was banned. */
+  readonly revokedBy?: (claims: JsonObject) => 'session' | 'user' | null
 }
 
 /** A longer token is refused before anything is computed: real ones stay below 8 KiB. */
@@ -40,6 +46,7 @@ export class TokenVerifier {
   readonly #options: TokenOptions
   // Verified callers by token hash: a chatty client sends the same token thousands of times.
   readonly #verified = new LRUCache<string, Caller>({ max: CACHED_TOKENS })
+  #keysVersion = 0
 
   constructor(options: TokenOptions) {
     this.#options = options
@@ -50,23 +57,36 @@ export class TokenVerifier {
   async verify(token: string): Promise<Caller> {
     if (token.length > MAX_TOKEN_LENGTH) throw refuse('token_malformed', 'The token is too long')
     const key = createHash('sha256').update(token).digest('base64')
+    this.#forgetOldKeys()
     const known = this.#verified.get(key)
     if (known !== undefined) {
       this.#checkExpiry(known)
+      this.#checkRevoked(known.claims)
       return known
     }
     const caller = toCaller(await this.#claims(token))
+    this.#checkRevoked(caller.claims)
     this.#verified.set(key, caller)
     return caller
   }
 
+  /** Tokens that were verified with keys of which one was taken away since are verified anew. */
+  #forgetOldKeys(): void {
+    const version = this.#options.ring?.version ?? 0
+    if (version === this.#keysVersion) return
+    this.#verified.clear()
+    this.#keysVersion = version
+  }
+
+  #checkRevoked(claims: JsonObject): void {
+    const by = this.#options.revokedBy?.(claims) ?? null
+    if (by === null) return
+    throw new AppError('unauthorized', 'The token was withdrawn', { reason: 'token_revoked', details: by })
+  }
+
   async #claims(token: string): Promise<JsonObject> {
     try {
-      const { payload } = await jwtVerify(token, this.#secret, {
-        algorithms: ['HS256'],
-        currentDate: new Date(this.#options.clock.now()),
-        clockTolerance: this.#options.leeway ?? 0,
-      })
+      const payload = await this.#payload(token)
       // What jose parsed is JSON by definition.
       const claims = payload as JsonObject
       this.#checkAudience(claims)
@@ -74,6 +94,25 @@ export class TokenVerifier {
     } catch (error) {
       throw refusalOf(error)
     }
+  }
+
+  /** Tries the keys that the header may mean, each with its own algorithm only. */
+  async #payload(token: string): Promise<JWTPayload> {
+    const options = {
+      currentDate: new Date(this.#options.clock.now()),
+      clockTolerance: this.#options.leeway ?? 0,
+    }
+    const { ring } = this.#options
+    const keys = ring?.candidates({ alg: '', ...decodeProtectedHeader(token) }) ?? []
+    const [first = { key: this.#secret, alg: 'HS256' }, ...rest] = keys
+    let attempt = jwtVerify(token, first.key, { ...options, algorithms: [first.alg] })
+    for (const { key, alg } of rest) {
+      attempt = attempt.catch((error: unknown) => {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+        return jwtVerify(token, key, { ...options, algorithms: [alg] })
+      })
+    }
+    return (await attempt).payload
   }
 
   #checkExpiry(caller: Caller): void {

@@ -1,0 +1,69 @@
+/** The operator's own functions at two points of a login: before a user is made, and before an access token is signed. */
+import { databaseError, type Pool } from '../db/pool.ts'
+import type { AppError } from '../kernel/errors.ts'
+import { isObject, type JsonObject } from '../kernel/json.ts'
+import type { Log } from '../observe/log.ts'
+import { refuse } from './errors.ts'
+import { callHook, hookTimeout } from './hooks.sql.ts'
+import type { AuthSettings, HookFunction } from './settings.ts'
+
+const TIMEOUT_MS = 2_000
+
+export interface Hooks {
+  /** May refuse a new user. */
+  beforeUserCreated(user: JsonObject, request: JsonObject): Promise<void>
+  /** May change the claims of an access token. */
+  accessToken(event: {
+    readonly userId: string
+    readonly claims: JsonObject
+    readonly method: string
+  }): Promise<JsonObject>
+}
+
+/** What every access token must keep saying. */
+const REQUIRED = ['aud', 'exp', 'iat', 'sub', 'role', 'aal', 'session_id'] as const
+
+export const createHooks = (db: Pool, settings: AuthSettings['hooks'], log: Log): Hooks => {
+  const call = async (hook: HookFunction, event: JsonObject): Promise<JsonObject> => {
+    const result = await db
+      .transaction(async (tx) => {
+        await tx.many(hookTimeout(TIMEOUT_MS))
+        return tx.maybeOne<{ result: unknown }>(callHook(hook, event))
+      })
+      .catch((error: unknown) => {
+        log.error({ error, hook: `${hook.schema}.${hook.name}` }, 'a hook failed')
+        // P0001 is the hook's own `raise exception`: words that it means to be read.
+        const database = databaseError(error)
+        if (database?.code === 'P0001') throw refuse('hook_refused', database.message, { cause: error })
+        throw refuse('hook_failed', undefined, { cause: error })
+      })
+    const output = isObject(result?.result) ? result.result : {}
+    if (isObject(output.error)) throw refusalOf(output.error)
+    return output
+  }
+  return {
+    async beforeUserCreated(user, request) {
+      const hook = settings.beforeUserCreated
+      if (hook !== null) await call(hook, { metadata: { name: 'before-user-created', ...request }, user })
+    },
+    async accessToken({ userId, claims, method }) {
+      const hook = settings.customAccessToken
+      if (hook === null) return claims
+      const output = await call(hook, { user_id: userId, claims, authentication_method: method })
+      const changed = output.claims
+      if (!isObject(changed) || REQUIRED.some((name) => changed[name] === undefined || changed[name] === null)) {
+        log.error({ hook: `${hook.schema}.${hook.name}` }, 'a hook answered claims that miss required ones')
+        throw refuse('hook_failed', 'output claims do not conform to the expected schema')
+      }
+      return changed
+    },
+  }
+}
+
+/** `{"error": {"http_code": 403, "message": "…"}}` is how a hook says no. */
+const refusalOf = (error: JsonObject): AppError => {
+  const message = typeof error.message === 'string' ? error.message : 'Refused by a hook of this project'
+  const status = typeof error.http_code === 'number' ? error.http_code : 500
+  if (status >= 500) return refuse('hook_failed', message, { details: String(status) })
+  return refuse('hook_refused', message, { details: String(status) })
+}
