@@ -185,17 +185,23 @@ const insertSql = (
   context: DataContext,
 ): Fragment => {
   const columns = requireColumns(payload, relation)
-  const rows = columns.length === 0 ? emptyRows(payload) : filledRows(payload, columns, relation, context)
+  const rows = columns.length === 0 ? emptyRows(payload, relation) : filledRows(payload, columns, relation, context)
   return frag`insert into ${table} ${rows}${conflictSql(conflict, columns, relation)} returning ${returning}`
 }
 
-/** `{}` and `[{}, {}]` write rows of defaults; `[]` writes none. */
-const emptyRows = (payload: Payload): Fragment => {
+/** `{}` writes a row of defaults, `[]` none. */
+const emptyRows = (payload: Payload, relation: Relation): Fragment => {
   const elements: unknown = JSON.parse(payload.json)
-  if (!Array.isArray(elements)) return keyword('default values')
-  if (elements.length === 0) return keyword('select null where false')
-  if (elements.length === 1) return keyword('default values')
+  if (!Array.isArray(elements) || elements.length === 1) return keyword('default values')
+  if (elements.length === 0) return noRows(relation)
   throw new DataError({ kind: 'not_implemented', what: 'Inserting several rows that have no columns' })
+}
+
+/** An insert of nothing still needs a column, one that may be written. */
+const noRows = (relation: Relation): Fragment => {
+  const column = relation.columns.find((each) => !each.generated && each.identity !== 'always')
+  if (column === undefined) return keyword('select where false')
+  return frag`(${ident(column.name)}) select null::${keyword(column.typeName)} where false`
 }
 
 const filledRows = (
@@ -236,6 +242,7 @@ const replaceSql = (
   // Without its key in the body the row cannot match the one that the URL names.
   const where = missing === undefined ? exprSql(key, source, context) : keyword('false')
   const conflict = conflictSql({ columns: null, action: 'merge' }, columns, relation)
+  if (columns.length === 0) return frag`insert into ${table} ${noRows(relation)} returning ${returning}`
   return frag`insert into ${table} ${filledRows(payload, columns, relation, context)} where ${where}${conflict} returning ${returning}`
 }
 
