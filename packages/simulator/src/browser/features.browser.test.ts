@@ -27,7 +27,7 @@ afterAll(async () => {
 
 const textOf = (phone: Phone, selector: string) => phone.page.locator(selector).innerText()
 const shows = (phone: Phone, selector: string, text: string) =>
-  until(async () => (await textOf(phone, selector)) === text, `${selector} to show ${text}, not ${''}`)
+  until(async () => (await textOf(phone, selector)) === text, `${selector} to show ${text}`)
 const open = (path = '', user = 'alice') => openPhone(browser, simulator.url, { path, user })
 
 describe('templates', () => {
@@ -78,6 +78,33 @@ describe('events', () => {
     await shows(phone, '#count', '4')
     await phone.page.locator('#model input').fill('oolong')
     await shows(phone, '#wxs', '<OOLONG> Array 5')
+    await phone.close()
+  })
+
+  test('capture, mut-bind and capture-catch, in a page made by Component()', async () => {
+    const phone = await open('pages/events/events?q=1')
+    await shows(phone, '#log', 'load 1;width 37.5;')
+    await phone.page.locator('#inner').tap()
+    await shows(phone, '#log', 'load 1;width 37.5;capture inner;inner inner;outer inner;')
+    await phone.page.locator('#never').tap()
+    await shows(phone, '#log', 'load 1;width 37.5;capture inner;inner inner;outer inner;stopped never;')
+    await phone.page.locator('#keyed input').fill('x')
+    await until(async () => (await phone.page.locator('#keyed input').inputValue()) === '', 'the cleared field')
+    await phone.close()
+  })
+
+  test('generics, external classes and shared styles', async () => {
+    const phone = await open('pages/events/events')
+    expect(await textOf(phone, '#plain')).toBe('count 5')
+    expect(await phone.page.locator('#generic wx-button').innerText()).toBe('poke')
+    const look = await phone.page
+      .locator('#plain wx-view')
+      .first()
+      .evaluate((element) => {
+        const { backgroundColor, fontSize } = getComputedStyle(element)
+        return [backgroundColor, fontSize]
+      })
+    expect(look).toEqual(['rgb(255, 0, 0)', '20px'])
     await phone.close()
   })
 

@@ -145,6 +145,24 @@ export function usePlainEvents(): void {
   }
 }
 
+/** `ready` comes after `attached`, when the whole tree is there; the engine leaves it to its host. */
+export function useReady(later: (run: () => void) => void): void {
+  const prototype = glassEasel.Component.prototype as unknown as {
+    triggerLifetime: (this: object, name: string, args: unknown[]) => void
+  }
+  const original = prototype.triggerLifetime
+  const attached = new WeakSet<object>()
+  prototype.triggerLifetime = function (name, args) {
+    if (name === 'detached') attached.delete(this)
+    original.call(this, name, args)
+    if (name !== 'attached') return
+    attached.add(this)
+    later(() => {
+      if (attached.has(this)) original.call(this, 'ready', [])
+    })
+  }
+}
+
 export interface DispatchOptions {
   readonly bubbles: boolean
   readonly composed: boolean

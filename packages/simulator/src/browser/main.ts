@@ -10,7 +10,7 @@ import { exposeControls } from './controls.ts'
 import { type DevicePreset, NAVIGATION_BAR, presetOf, TAB_BAR } from './device.ts'
 import { Environment, useJsonSetData } from './environment.ts'
 import { Gestures } from './gestures.ts'
-import { usePlainEvents } from './glass.ts'
+import { usePlainEvents, useReady } from './glass.ts'
 import { createMediaUrl } from './media-url.ts'
 import { proxiedNetwork } from './network.ts'
 import { chooseFiles, compressImage, imageSize, Overlays } from './overlays.ts'
@@ -80,6 +80,7 @@ function assemble(
   const { phone } = core
   wxsTypes()
   usePlainEvents()
+  useReady(readyTurns(phone))
   const environment = new Environment(phone, bundle, app.templates(wxsRegExp, wxsDate))
   useJsonSetData(adapterComponent.ComponentCaller.prototype, phone)
   const pages = new Pages(phone, bundle, environment, screen)
@@ -160,6 +161,20 @@ function createHost({ user, device, persistence, bundle, parts }: HostParts): Ho
   }
 }
 
+/** One delivery for all that was attached together. */
+function readyTurns(phone: Core['phone']): (run: () => void) => void {
+  let batch: (() => void)[] = []
+  return (run) => {
+    if (batch.length === 0)
+      phone.deliver(() => {
+        const ready = batch
+        batch = []
+        for (const one of ready) phone.guard(one)
+      })
+    batch.push(run)
+  }
+}
+
 /** Turns by message: timers of a page are held back by milliseconds. */
 function createTurns(): (run: () => void) => void {
   const channel = new MessageChannel()
@@ -189,10 +204,13 @@ function deviceInfo(device: DevicePreset, bundle: Bundle, pages: Pages | null): 
     windowHeight: innerHeight - bars - (isTab ? TAB_BAR + device.safeBottom : 0),
     statusBarHeight: device.statusBar,
     safeBottom: device.safeBottom,
-    language: new URLSearchParams(location.search).get('language') ?? 'zh_CN',
+    language: new URLSearchParams(location.search).get('language') ?? phoneLanguage(navigator.language),
     theme: 'light',
   }
 }
+
+/** The browser's language as WeChat names it: `zh_CN`, `zh_TW`, `en`. */
+const phoneLanguage = (tag: string): string => (/^zh/i.test(tag) ? tag.replace('-', '_') : (tag.split('-')[0] ?? 'en'))
 
 /** Reloads when the project was built again. */
 function listenReload(): void {

@@ -27,7 +27,7 @@ html,body{margin:0;height:100%;overflow:hidden;background:#fff;-webkit-text-size
 .sim-badge{position:absolute;top:3px;left:calc(50% + 8px);min-width:8px;height:16px;padding:0 4px;border-radius:9px;background:#fa5151;color:#fff;font:10px/16px sans-serif;text-align:center}
 .sim-badge.sim-dot{min-width:8px;width:8px;height:8px;padding:0}
 .sim-pull,.sim-refresher{display:flex;align-items:center;justify-content:center;gap:6px;overflow:hidden}
-.sim-pull{position:absolute;left:0;right:0;top:0;height:60px;opacity:0;transition:opacity .2s}
+.sim-pull{position:absolute;pointer-events:none;left:0;right:0;top:0;height:60px;opacity:0;transition:opacity .2s}
 .sim-refresher{height:0;transition:height .2s}
 .sim-pull i,.sim-refresher i{width:8px;height:8px;border-radius:50%;background:#0006;animation:sim-blink .9s infinite}
 .sim-pull i:nth-child(2),.sim-refresher i:nth-child(2){animation-delay:.2s}

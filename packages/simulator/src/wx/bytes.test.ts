@@ -8,19 +8,20 @@ const runs = { seed: 7, numRuns: process.env['TEAHOUSE_SOAK'] ? 20_000 : 300 }
 test('UTF-8 of any text is what Node makes of it', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
-      expect(Buffer.from(utf8Encode(text))).toEqual(Buffer.from(text, 'utf8'))
-      expect(utf8Decode(utf8Encode(text))).toBe(Buffer.from(text, 'utf8').toString('utf8'))
+      const expected = Buffer.from(text, 'utf8')
+      return expected.equals(utf8Encode(text)) && utf8Decode(utf8Encode(text)) === expected.toString('utf8')
     }),
     runs,
   )
 })
 
-test('valid UTF-8 decodes as Node decodes it; base64 both ways', () => {
+test('base64 both ways is what Node makes of it', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-      expect(base64Encode(bytes)).toBe(Buffer.from(bytes).toString('base64'))
-      expect(Buffer.from(base64Decode(base64Encode(bytes)))).toEqual(Buffer.from(bytes))
-      expect(Buffer.from(base64Decode(Buffer.from(bytes).toString('base64url')))).toEqual(Buffer.from(bytes))
+      const buffer = Buffer.from(bytes)
+      const text = base64Encode(bytes)
+      const decoded = [text, buffer.toString('base64url')].map(base64Decode)
+      return text === buffer.toString('base64') && decoded.every((one) => buffer.equals(one))
     }),
     runs,
   )
