@@ -140,10 +140,6 @@ const EXACT: Readonly<Record<string, number>> = {
   '42883': 404,
   '42P01': 404,
   '42P17': 500,
-  // Limits that only the shape of a request can exceed: nesting, number of columns, number of arguments.
-  '54001': 400,
-  '54011': 400,
-  '54023': 400,
 }
 
 const BY_CLASS: Readonly<Record<string, number>> = {
@@ -159,7 +155,8 @@ const BY_CLASS: Readonly<Record<string, number>> = {
   '3B': 500,
   '40': 500,
   '53': 503,
-  '54': 500,
+  // Limits that the request itself exceeds: nesting, number of columns, size of a value in an index.
+  '54': 400,
   '55': 500,
   '57': 500,
   '58': 500,

@@ -1,7 +1,7 @@
 /** A cursor over one query parameter. Every parser here moves it forward only: linear time, bounded depth. */
 import { RestError } from '../errors.ts'
 
-/** How deep conditions and embeds may nest. */
+/** How deep conditions may nest. */
 export const MAX_DEPTH = 50
 
 /** A parse error in PostgREST's form: what was parsed, where it stopped, what it expected. */
@@ -137,7 +137,7 @@ export class Scanner {
     if (!this.done) throw this.unexpected(expecting)
   }
 
-  tooDeep(): RestError {
-    return syntaxError(this.#what, this.#text.slice(0, 100), this.#at + 1, `nested more than ${MAX_DEPTH} levels deep`)
+  tooDeep(limit = MAX_DEPTH): RestError {
+    return syntaxError(this.#what, this.#text.slice(0, 100), this.#at + 1, `nested more than ${limit} levels deep`)
   }
 }

@@ -2,7 +2,10 @@
 import type { Aggregate } from '../../../../data/query.ts'
 import type { PathStep } from '../../../../expr/ast.ts'
 import { parsePath } from './field.ts'
-import { MAX_DEPTH, Scanner } from './scanner.ts'
+import { Scanner } from './scanner.ts'
+
+/** How deep embeds may nest. Rows multiply with every level: 25 levels over a cycle of tables kept a server busy for a minute. */
+const MAX_EMBED_DEPTH = 12
 
 export type ParsedItem = ParsedColumn | ParsedEmbed
 
@@ -33,7 +36,7 @@ export const parseSelect = (text: string): readonly ParsedItem[] => {
 }
 
 const parseItems = (scanner: Scanner, depth: number): readonly ParsedItem[] => {
-  if (depth > MAX_DEPTH) throw scanner.tooDeep()
+  if (depth > MAX_EMBED_DEPTH) throw scanner.tooDeep(MAX_EMBED_DEPTH)
   const items: ParsedItem[] = []
   scanner.skipBlanks()
   if (scanner.done || scanner.peek() === ')') return items
