@@ -63,7 +63,10 @@ export class Live implements Service {
     const { feed, catalog } = this.#options
     this.#unlisten = [
       feed.listen({ changes: (batch) => this.#changes(batch), resync: (reason) => this.#resyncAll(reason) }),
-      catalog.onChange((next) => void this.#exclusive(() => this.#registry.rebuild(next))),
+      catalog.onChange((next) => {
+        if (!next.announcesDdl) void feed.syncPublication()
+        void this.#exclusive(() => this.#registry.rebuild(next))
+      }),
     ]
   }
 
@@ -76,6 +79,8 @@ export class Live implements Service {
   /** Begins a subscription; changes that commit after this resolves are delivered. Its status says whether it works. */
   async subscribe(spec: SubscriptionSpec): Promise<Subscription> {
     await loadParser()
+    // Where no event trigger adds published tables to the feed, whoever asks for changes does.
+    if (!this.catalog.announcesDdl) await this.#options.feed.syncPublication()
     return this.#registry.subscribe(spec)
   }
 
