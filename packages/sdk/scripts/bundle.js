@@ -1,5 +1,5 @@
 /** Builds what ships: the adapter and supabase-js on top of it, one CommonJS file each, ES5, minified, in the folder that WeChat copies. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -68,12 +68,6 @@ const ABSENT = [
 
 /** Modules that are loaded on demand and only for tracing: a mini-program has no dynamic import. */
 const STUBBED = /^@opentelemetry\/api$/
-
-/**
- * @typedef {object} Options
- * @property {string} [outDir] default: dist/miniprogram
- * @property {string} [supabase] the package to bundle; default: @supabase/supabase-js of this package
- */
 
 const aliases = (supabase) => ({
   name: 'aliases',
@@ -147,9 +141,14 @@ export async function bundles({ supabase } = {}) {
 export async function buildSdk({ outDir = join(root, 'dist', 'miniprogram'), ...options } = {}) {
   const files = await bundles(options)
   await mkdir(outDir, { recursive: true })
-  for (const [name, code] of Object.entries(files)) await writeFile(join(outDir, name), code)
   // The package is ESM, these files are CommonJS.
-  await writeFile(join(outDir, 'package.json'), `${JSON.stringify({ type: 'commonjs' })}\n`)
+  const all = { ...files, 'package.json': `${JSON.stringify({ type: 'commonjs' })}\n` }
+  for (const [name, text] of Object.entries(all)) {
+    // Whoever reads the folder meanwhile sees a whole file, the old or the new one.
+    const partial = join(outDir, `${name}.${process.pid}.part`)
+    await writeFile(partial, text)
+    await rename(partial, join(outDir, name))
+  }
   return Object.fromEntries(Object.entries(files).map(([name, code]) => [name, code.length]))
 }
 

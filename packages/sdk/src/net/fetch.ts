@@ -43,7 +43,7 @@ const KEY = 'idempotency-key'
 /** Builds a fetch. */
 export function buildFetch(parts: FetchParts, options: FetchOptions = {}): Fetch {
   const retry = retrying(parts, options)
-  const login = options.onUnauthorized && singleFlight(options.onUnauthorized)
+  const login = options.onUnauthorized && loginOnce(options.onUnauthorized)
   return (input, init) => {
     let request: Request
     try {
@@ -63,17 +63,22 @@ export function buildFetch(parts: FetchParts, options: FetchOptions = {}): Fetch
   }
 }
 
-/** Many callers at once share one call. */
-function singleFlight<Args extends unknown[], Result>(run: (...args: Args) => Promise<Result>) {
-  let running: Promise<Result> | null = null
-  return (...args: Args): Promise<Result> => {
-    if (running) return running
-    const done = () => {
-      running = null
+/** Requests that were refused with the same authorization share one login, also those whose refusal comes after it. */
+function loginOnce(login: NonNullable<FetchOptions['onUnauthorized']>): typeof login {
+  let refused: string | null = null
+  let renewed: Promise<string | null> | null = null
+  return (request, response) => {
+    const old = request.headers.get('authorization')
+    if (renewed && old === refused) return renewed
+    refused = old
+    const mine = Promise.resolve().then(() => login(request, response))
+    renewed = mine
+    // What did not help now may help the next time.
+    const forget = () => {
+      if (renewed === mine) renewed = null
     }
-    running = Promise.resolve().then(() => run(...args))
-    running.then(done, done)
-    return running
+    mine.then((authorization) => authorization === null && forget(), forget)
+    return mine
   }
 }
 
