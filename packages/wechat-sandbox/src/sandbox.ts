@@ -35,7 +35,8 @@ export interface Sandbox {
 /** Starts one and resolves once it accepts requests. Throws RangeError for a host that needs `lan`. */
 export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> => {
   const { host = '127.0.0.1', lan = false } = options
-  if (!lan && !isLoopbackHost(host)) throw new RangeError(`the WeChat sandbox listens on ${host} only with lan: true`)
+  if (!lan && !isLoopbackHost(host))
+    throw new RangeError(`the WeChat sandbox listens on ${host} only when it may serve the network (lan)`)
   const world = createWorld({
     clock: options.clock ?? systemClock,
     seed: options.seed,

@@ -9,6 +9,7 @@ import { textCheck } from './text-check.ts'
 import { stableToken, token } from './token.ts'
 import {
   checkWebToken,
+  confirmPage,
   connectPage,
   pollScan,
   returnToSite,
@@ -36,5 +37,6 @@ export const apiRoutes: Readonly<Record<string, Handler>> = {
   '/connect/qrconnect': connectPage,
   '/connect/oauth2/authorize': connectPage,
   '/connect/l/qrconnect': pollScan,
+  '/connect/confirm': confirmPage,
   '/connect/return': returnToSite,
 }

@@ -64,6 +64,14 @@ describe('web login', () => {
     )
   })
 
+  it('has a page for the phone that scans the picture', async () => {
+    const { open, sandbox } = await setup()
+    const { uuid } = await open()
+    const ask = async (id: string) => fetch(`${sandbox.url}/connect/confirm?uuid=${id}`)
+    expect(await (await ask(uuid)).text()).toContain(`data-uuid="${uuid}" data-appid="wxweb0001" data-phone>`)
+    expect((await ask('other')).status).toBe(400)
+  })
+
   it('ends with a refusal or with age', async () => {
     const { open, poll, control, clock } = await setup()
     const refused = await open()

@@ -24,7 +24,7 @@ export const connectPage: Handler = (world, call) => {
   if (!SCOPES.includes(scope)) return page(errorPage(language, 'scope'), 400)
   const uuid = world.random.bytes(12).toString('base64url')
   world.scans.open({ uuid, appid: app.appid, redirectUri, state: query.get('state') ?? '', scope })
-  return page(scanPage({ language, uuid, origin, appid: app.appid }))
+  return page(scanPage({ language, uuid, origin, appid: app.appid, phone: false }))
 }
 
 const mayReturnTo = (app: AppSettings, uri: string): boolean => {
@@ -47,6 +47,13 @@ export const pollScan: Handler = (world, { query }) => {
   const state = scan === undefined ? 'expired' : world.scans.stateOf(scan)
   const text = `window.wx_errcode=${POLL[state]};window.wx_code='${scan?.code ?? ''}';`
   return { kind: 'text', text, type: 'text/javascript; charset=utf-8' }
+}
+
+/** `GET /connect/confirm?uuid=`: where the picture leads a phone that scans it. */
+export const confirmPage: Handler = (world, { query, language, origin }) => {
+  const scan = world.scans.find(query.get('uuid') ?? '')
+  if (scan === undefined) return page(errorPage(language, 'uuid'), 400)
+  return page(scanPage({ language, uuid: scan.uuid, origin, appid: scan.appid, phone: true }))
 }
 
 /** `GET /connect/return?uuid=`: where the page goes once its code was confirmed. */

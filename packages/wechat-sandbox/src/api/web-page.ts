@@ -15,6 +15,7 @@ const WORDS = {
     scan: '扫一扫',
     confirm: '同意',
     cancel: '取消',
+    done: '登录成功',
     wrong: '参数错误',
   },
   en: {
@@ -28,6 +29,7 @@ const WORDS = {
     scan: 'Scan',
     confirm: 'Allow',
     cancel: 'Cancel',
+    done: 'Logged in',
     wrong: 'Wrong parameter',
   },
 } as const satisfies Readonly<Record<Language, Readonly<Record<string, string>>>>
@@ -43,7 +45,7 @@ input,button{font:inherit;padding:4px 10px;border:1px solid #ddd;border-radius:6
 button{background:#07c160;border-color:#07c160;color:#fff;cursor:pointer}`
 
 const SCRIPT = `
-const { uuid } = document.body.dataset
+const { uuid, phone } = document.body.dataset
 const words = JSON.parse(document.querySelector('#words').textContent)
 const state = document.querySelector('#state')
 const act = (action) => fetch('/sandbox/scans/' + uuid, { method: 'POST', headers: { 'content-type': 'application/json' },
@@ -52,8 +54,8 @@ for (const button of document.querySelectorAll('button')) button.onclick = () =>
 async function look() {
   const text = await (await fetch('/connect/l/qrconnect?uuid=' + uuid)).text()
   const code = Number(/wx_errcode=(\\d+)/.exec(text)[1])
-  if (code === 405) location.replace('/connect/return?uuid=' + uuid)
-  state.textContent = { 408: words.waiting, 404: words.scanned, 403: words.refused, 402: words.expired }[code] ?? ''
+  if (code === 405 && phone === undefined) location.replace('/connect/return?uuid=' + uuid)
+  state.textContent = { 405: words.done, 408: words.waiting, 404: words.scanned, 403: words.refused, 402: words.expired }[code] ?? ''
   return code
 }
 (async () => { while (![405, 402].includes(await look())) await new Promise((done) => setTimeout(done, 500)) })()
@@ -64,16 +66,18 @@ export interface ScanPage {
   readonly uuid: string
   readonly origin: string
   readonly appid: string
+  /** The page on the phone that scanned the code: it stays where it is. */
+  readonly phone: boolean
 }
 
-export const scanPage = ({ language, uuid, origin, appid }: ScanPage): string => {
+export const scanPage = ({ language, uuid, origin, appid, phone }: ScanPage): string => {
   const words = WORDS[language]
   const button = (action: 'scan' | 'confirm' | 'cancel') => `<button data-action="${action}">${words[action]}</button>`
   return `<!doctype html>
 <html lang="${language}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${words.title}</title>
 <style>${STYLE}</style></head>
-<body data-uuid="${escapeHtml(uuid)}" data-appid="${escapeHtml(appid)}">
+<body data-uuid="${escapeHtml(uuid)}" data-appid="${escapeHtml(appid)}"${phone ? ' data-phone' : ''}>
 <main>
 <h1>${words.title}</h1>
 ${renderSVG(`${origin}/connect/confirm?uuid=${uuid}`)}
