@@ -12,18 +12,18 @@ export function createPageApi(phone: Phone, pages: Pages, screen: Screen): Recor
 function navigationBar(phone: Phone, pages: Pages) {
   const loading = (name: string, on: boolean) =>
     asyncApi(name, phone, (_, settle) => {
-      pages.named?.frame.setLoading(on)
+      pages.current?.frame.setLoading(on)
       settle.ok()
     })
   return {
     setNavigationBarTitle: asyncApi('setNavigationBarTitle', phone, (options, settle) => {
-      pages.named?.frame.setTitle(stringOf(options.title))
+      pages.current?.frame.setTitle(stringOf(options.title))
       settle.ok()
     }),
     setNavigationBarColor: asyncApi('setNavigationBarColor', phone, (options, settle) => {
       const front = stringOf(options.frontColor).toLowerCase()
       if (front !== '#ffffff' && front !== '#000000') return settle.fail(`invalid frontColor "${front}"`)
-      pages.named?.frame.setColors(front, stringOf(options.backgroundColor))
+      pages.current?.frame.setColors(front, stringOf(options.backgroundColor))
       settle.ok()
     }),
     showNavigationBarLoading: loading('showNavigationBarLoading', true),
@@ -31,7 +31,7 @@ function navigationBar(phone: Phone, pages: Pages) {
     hideHomeButton: asyncApi('hideHomeButton', phone, (_, settle) => settle.ok()),
     setBackgroundColor: asyncApi('setBackgroundColor', phone, (options, settle) => {
       const color = stringOf(options.backgroundColor)
-      if (color && pages.named) pages.named.frame.viewport.style.background = color
+      if (color && pages.current) pages.current.frame.viewport.style.background = color
       settle.ok()
     }),
     setBackgroundTextStyle: asyncApi('setBackgroundTextStyle', phone, (_, settle) => settle.ok()),

@@ -32,7 +32,6 @@ export class Pages implements PageFactory {
   readonly #screen: Screen
   readonly #live = new Set<PageView>()
   #stack: readonly PageHandle[] = []
-  #loading: PageView | null = null
 
   constructor(phone: Phone, bundle: Bundle, environment: Environment, screen: Screen) {
     this.#phone = phone
@@ -47,17 +46,10 @@ export class Pages implements PageFactory {
     return (this.#stack.at(-1) as PageView | undefined) ?? null
   }
 
-  /** The page whose bar an app means: during its onLoad a page is not on top yet, but names itself already. */
-  get named(): PageView | null {
-    return this.#loading ?? this.current
-  }
-
   create(route: string, query: Query, channel: EventChannel | null): PageView {
     const own: ComponentConfig | undefined = this.#bundle.components[route]
     const config: WindowConfig = { ...this.#bundle.window, ...own }
     const frame = this.#screen.addPage(route, config)
-    // Measured before the page is made: onLoad may ask for the size of the window.
-    this.#screen.layout([...this.#live, { frame, route, config }], frame)
     const root = this.#environment.associated.createRoot('wx-page', this.#environment.space, `/${route}`)
     const component = root.getComponent() as unknown as WxElement
     const instance = root.get() as unknown as Instance
@@ -65,13 +57,18 @@ export class Pages implements PageFactory {
     frame.scroll.append(placeholder)
     Object.assign(instance, { route, options: query, getOpenerEventChannel: () => channel ?? new EventChannel() })
     ;(component.$$ as HTMLElement).setAttribute('is', route)
-    root.attach(frame.scroll as never, placeholder as never)
-    const view = this.#viewOf({ route, channel, frame, config, component, instance }, () => root.release())
+    const view = this.#viewOf(
+      { route, channel, frame, config, component, instance },
+      {
+        load: () => {
+          root.attach(frame.scroll as never, placeholder as never)
+          view.call('onLoad', query)
+        },
+        release: () => root.release(),
+      },
+    )
     this.#live.add(view)
     this.#listenScroll(view)
-    this.#loading = view
-    view.call('onLoad', query)
-    this.#loading = null
     return view
   }
 
@@ -88,7 +85,7 @@ export class Pages implements PageFactory {
     this.#screen.layout([...this.#live], this.current?.frame ?? null)
   }
 
-  #viewOf(parts: PageParts, release: () => void): PageView {
+  #viewOf(parts: PageParts, life: { load: () => void; release: () => void }): PageView {
     const { instance, component, frame, config } = parts
     const call = (name: string, ...args: unknown[]) => {
       const hook = functionOf(instance[name])
@@ -101,6 +98,7 @@ export class Pages implements PageFactory {
       ...parts,
       pullDown,
       call,
+      load: life.load,
       show: () => {
         frame.root.style.display = ''
         call('onShow')
@@ -116,7 +114,7 @@ export class Pages implements PageFactory {
       destroy: () => {
         call('onUnload')
         this.#live.delete(view)
-        this.#phone.guard(release)
+        this.#phone.guard(life.release)
         frame.root.remove()
       },
     }

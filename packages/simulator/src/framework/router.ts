@@ -21,12 +21,14 @@ export interface PageHandle {
   readonly route: string
   readonly instance: object
   readonly channel: EventChannel | null
+  /** Attaches the page and runs its onLoad; it is on the stack already, where its own code finds it. */
+  load(): void
   show(): void
   hide(): void
   destroy(): void
 }
 
-/** Makes pages: in the browser on glass-easel, in Node as plain objects. */
+/** Makes pages, not loaded yet: in the browser on glass-easel, in Node as plain objects. */
 export interface PageFactory {
   create(route: string, query: Query, channel: EventChannel | null): PageHandle
   /** The stack changed; `tab` is the index of the shown tab, or -1. */
@@ -89,16 +91,18 @@ export class Router {
     this.#reset(known ? target : { route: this.#bundle.entryPage, query: {} })
   }
 
-  /** The navigation functions of wx. */
+  /** The navigation functions of wx. They move in a later turn: a page that leaves in its onLoad is shown first. */
   api() {
+    const later = (name: string, run: (options: Options, settle: Settle) => void) =>
+      asyncApi(name, this.#phone, (options, settle) => this.#phone.deliver(() => run(options, settle)))
     const moving = (name: string, move: (target: Target, options: Options) => object | string) =>
-      asyncApi(name, this.#phone, (options, settle) => this.#move(name, options, settle, move))
+      later(name, (options, settle) => this.#move(name, options, settle, move))
     return {
       navigateTo: moving('navigateTo', (target, options) => this.#open(target, options)),
       redirectTo: moving('redirectTo', (target) => this.#redirect(target)),
       reLaunch: moving('reLaunch', (target) => this.#relaunch(target)),
       switchTab: moving('switchTab', (target) => this.#switchTab(target)),
-      navigateBack: asyncApi('navigateBack', this.#phone, (options, settle) => {
+      navigateBack: later('navigateBack', (options, settle) => {
         const planned = this.#phone.takeFailure('navigateBack')
         if (planned) return settle.fail(planned.reason)
         if (this.#stack.length < 2) return settle.fail('cannot navigate back at first page.')
@@ -133,7 +137,6 @@ export class Router {
       if (functionOf(listener)) opener.on(name, listener)
     this.top?.hide()
     this.#push(target, opened)
-    this.#tell()
     return { eventChannel: opener }
   }
 
@@ -141,7 +144,6 @@ export class Router {
     if (this.tabIndex(target.route) >= 0) return 'can not redirectTo a tabbar page'
     this.#drop(this.#stack.pop())
     this.#push(target, null)
-    this.#tell()
     return {}
   }
 
@@ -156,7 +158,6 @@ export class Router {
     this.#tabs.clear()
     this.#stack = []
     this.#push(target, null)
-    this.#tell()
   }
 
   #switchTab(target: Target): object | string {
@@ -170,9 +171,9 @@ export class Router {
     const kept = this.#tabs.get(target.route)
     if (kept) {
       this.#stack = [kept]
+      this.#tell()
       kept.show()
     } else this.#push({ route: target.route, query: {} }, null)
-    this.#tell()
     return {}
   }
 
@@ -180,6 +181,8 @@ export class Router {
     const page = this.#factory.create(target.route, target.query, channel)
     if (this.tabIndex(target.route) >= 0) this.#tabs.set(target.route, page)
     this.#stack.push(page)
+    this.#tell()
+    page.load()
     page.show()
   }
 

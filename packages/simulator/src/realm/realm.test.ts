@@ -44,6 +44,13 @@ describe('the life-cycle', () => {
     expect(logOf(realm).slice(-3)).toEqual(['detail load', 'detail unload', 'index show'])
   })
 
+  test('a page finds itself on the stack in its onLoad, and one that leaves there is shown and hidden in order', async () => {
+    const realm = await open()
+    realm.launch('pages/detail/detail?redirect=1')
+    await until(() => pagesOf(realm)[0]?.route === 'pages/list/list', 'the redirection')
+    expect(logOf(realm).slice(2)).toEqual(['detail load', 'detail is on the stack', 'detail unload'])
+  })
+
   test('the stack holds ten pages', async () => {
     const realm = await open()
     realm.launch()

@@ -96,16 +96,16 @@ function openPage(
     options: query,
     getOpenerEventChannel: () => channel ?? new EventChannel(),
   })
-  if (registered.isComponent) {
-    call('created')
-    call('attached')
-  }
-  call('onLoad', query)
+  if (registered.isComponent) call('created')
   let ready = false
   return {
     route,
     instance,
     channel,
+    load: () => {
+      if (registered.isComponent) call('attached')
+      call('onLoad', query)
+    },
     show: () => {
       call('onShow')
       if (ready) return
