@@ -1,7 +1,7 @@
 /** The composition root of one app. It reads as the table of contents: what exists, and what is built from what. */
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createLocalBus } from './bus/local.ts'
 import type { Config } from './config/config.ts'
 import { ensureDataDir, loadJwtSecret } from './config/secrets.ts'
@@ -10,6 +10,8 @@ import { CatalogService } from './db/catalog/service.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import { ping } from './db/pool.ts'
 import { type Development, startDevelopment } from './development.ts'
+import { authDialect, sendAuthError } from './dialects/supabase/auth/auth.ts'
+import { deviceOf } from './dialects/supabase/auth/context.ts'
 import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realtime/index.ts'
 import { restDialect, sendRestError } from './dialects/supabase/rest/plugin.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
@@ -21,7 +23,10 @@ import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.t
 import { registerHealth } from './http/health.ts'
 import { listen } from './http/listen.ts'
 import { isLocalRequest } from './http/local-request.ts'
+import { DEFAULT_REQUEST_COST, limitRequestCost } from './http/request-cost.ts'
 import { createHttpServer, type DialectErrors } from './http/server.ts'
+import { createServiceKeyGuard } from './http/service-key-guard.ts'
+import type { Auth } from './identity/auth.ts'
 import { withDemoKeys } from './identity/demo-keys.ts'
 import { createIdentity } from './identity/identity.ts'
 import { type AppKeys, deriveKeys } from './identity/keys.ts'
@@ -31,6 +36,7 @@ import type { Ids } from './kernel/ids.ts'
 import type { Service } from './kernel/service.ts'
 import { createLiveServices, type LiveServices } from './live/open.ts'
 import type { RootLog } from './observe/log.ts'
+import { openAuth } from './open-auth.ts'
 import { SocketServer } from './sockets/server.ts'
 
 /** What an app takes from outside besides its settings. */
@@ -53,6 +59,7 @@ interface Services {
   readonly config: Config
   readonly keys: AppKeys
   readonly identityFor: IdentityFor
+  readonly auth: Auth
   readonly database: Database
   readonly catalog: CatalogService
   readonly files: Files
@@ -70,8 +77,14 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
   try {
     const development = await startDevelopment(config, world)
     running.push({ start: async () => {}, stop: () => development.stop() })
-    const services = createServices({ config, keys, database }, world)
-    for (const service of [services.catalog, services.files, services.live]) {
+    // A server on a free port learns its address last.
+    const address = { url: config.externalUrl ?? `http://${config.host}:${config.port}` }
+    const auth = await openAuth(
+      { config, jwtSecret: keys.jwtSecret, db: database.owner, development, externalUrl: () => address.url },
+      world,
+    )
+    const services = createServices({ config, keys, database, auth }, world)
+    for (const service of [services.catalog, services.files, services.live, auth]) {
       running.push(service)
       await service.start()
     }
@@ -82,6 +95,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     sockets.listen(http.server)
     running.push({ start: async () => {}, stop: () => sockets.stop() })
     const url = await listen(http, config)
+    address.url = config.externalUrl ?? url
     return { database, report: reportOf({ url, database, keys, development }), stop: once(stop) }
   } catch (error) {
     await stop()
@@ -90,7 +104,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
 }
 
 const createServices = (
-  { config, keys, database }: Pick<Services, 'config' | 'keys' | 'database'>,
+  { config, keys, database, auth }: Pick<Services, 'config' | 'keys' | 'database' | 'auth'>,
   { log, clock, ids }: World,
 ): Services => {
   const { owner, requests, connection } = database
@@ -109,7 +123,15 @@ const createServices = (
     log,
     fileSizeLimit: config.storage.fileSizeLimit,
   })
-  const identity = createIdentity(keys, new TokenVerifier({ jwtSecret: keys.jwtSecret, clock }))
+  const identity = createIdentity(
+    keys,
+    new TokenVerifier({
+      jwtSecret: keys.jwtSecret,
+      clock,
+      ring: auth.context.ring,
+      revokedBy: (claims) => auth.context.revocations.revokedBy(claims),
+    }),
+  )
   const local = config.dev && !config.lan ? withDemoKeys(identity, clock) : identity
   const identityFor: IdentityFor = (arrived) => (isLocalRequest(arrived) ? local : identity)
   const live = createLiveServices({
@@ -123,21 +145,25 @@ const createServices = (
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
   })
   const realtime = realtimeDialect({ ...live, identity, identityFor, clock, ids, log })
-  return { config, keys, identityFor, database, catalog, files, live, realtime }
+  return { config, keys, identityFor, auth, database, catalog, files, live, realtime }
 }
 
 /** What each dialect says when a request fails before one of its routes was found. */
 const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
+  { prefix: '/auth/v1', send: sendAuthError },
   { prefix: '/rest/v1', send: sendRestError },
   { prefix: '/storage/v1', send: sendStorageError },
   realtime.errors,
 ]
 
+/** What `/auth/v1/health` names; the same as in package.json. */
+const VERSION = '0.1.0'
+
 /** Bytes of an ordinary request body. */
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World): Promise<FastifyInstance> => {
-  const { config, identityFor, keys, files, database, catalog, realtime } = services
+  const { config, identityFor, auth, keys, files, database, catalog, realtime } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
@@ -148,8 +174,15 @@ const createHttp = async (services: Services, world: World): Promise<FastifyInst
   })
   registerHealth(http, () => database.requests.run(ping))
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
+  const guardServiceKey = createServiceKeyGuard({ log, clock })
+  const noteCaller = (request: FastifyRequest): void => {
+    guardServiceKey(request)
+    auth.seen.note(request.caller.userId, deviceOf(request))
+  }
   await http.register(async (supabase) => {
-    supabase.addHook('onRequest', authenticated(identityFor, supabaseProofs))
+    supabase.addHook('onRequest', limitRequestCost(DEFAULT_REQUEST_COST))
+    await supabase.register(authDialect({ auth, identityFor, version: VERSION }), { prefix: '/auth/v1' })
+    supabase.addHook('onRequest', authenticated(identityFor, supabaseProofs, noteCaller))
     await supabase.register(restDialect({ pool: database.requests, catalog, config: config.api }), {
       prefix: '/rest/v1',
     })

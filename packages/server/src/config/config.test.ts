@@ -22,6 +22,21 @@ const CASES = {
     (config) => config.databaseUrl,
   ],
   'jwt-secret': [[SECRET, SECRET], [`${SECRET}2`, `${SECRET}2`], (config) => config.jwtSecret],
+  'previous-jwt-secrets': [
+    [`${SECRET}, ${SECRET}2`, [SECRET, `${SECRET}2`]],
+    [SECRET, [SECRET]],
+    (config) => config.previousJwtSecrets,
+  ],
+  'external-url': [
+    ['https://api.example.com/', 'https://api.example.com'],
+    ['http://192.168.1.2:8000', 'http://192.168.1.2:8000'],
+    (config) => config.externalUrl,
+  ],
+  'smtp-url': [
+    ['smtps://u:p@a', { url: 'smtps://u:p@a', from: 'no-reply@localhost' }],
+    ['smtp://b:25?from=x%40y.z', { url: 'smtp://b:25?from=x%40y.z', from: 'x@y.z' }],
+    (config) => config.auth.smtp,
+  ],
   'log-level': [['debug', 'debug'], ['error', 'error'], (config) => config.logLevel],
   'trusted-proxies': [
     ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']],

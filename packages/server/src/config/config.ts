@@ -7,6 +7,7 @@ import { DEMO_SECRET } from '../identity/demo-keys.ts'
 import { MIN_SECRET_BYTES } from '../identity/keys.ts'
 import { AppError } from '../kernel/errors.ts'
 import { isObject, type Json, type JsonObject } from '../kernel/json.ts'
+import { type AuthConfig, authConfigOf } from './auth-config.ts'
 import { START_OPTIONS, type StartFlag, variableOf } from './options.ts'
 import { type WechatConfig, wechatOf } from './wechat.ts'
 
@@ -18,6 +19,11 @@ export interface Config {
   readonly databaseUrl: string | null
   /** Null to generate one and keep it in the data dir. */
   readonly jwtSecret: string | null
+  readonly previousJwtSecrets: readonly string[]
+  /** How others reach this server, without a slash at the end; null for its own address. */
+  readonly externalUrl: string | null
+  /** The folder that holds `supabase/`. */
+  readonly project: string
   readonly logLevel: LogLevel
   readonly trustedProxies: readonly string[]
   readonly prepare: boolean
@@ -29,6 +35,7 @@ export interface Config {
   readonly wechat: WechatConfig
   readonly api: ApiConfig
   readonly storage: StorageConfig
+  readonly auth: AuthConfig
 }
 
 /** The `[api]` table of supabase/config.toml. */
@@ -71,6 +78,11 @@ export const readConfig = (sources: Sources): Config => {
     dataDir: resolve(sources.cwd, the('data-dir').text),
     databaseUrl: databaseUrlOf(the('database-url')),
     jwtSecret: secretOf(the('jwt-secret')),
+    previousJwtSecrets: listOf(the('previous-jwt-secrets')).map(
+      (text) => secretOf({ ...the('previous-jwt-secrets'), text }) ?? '',
+    ),
+    externalUrl: externalUrlOf(the('external-url'), file),
+    project: sources.cwd,
     logLevel: levelOf(the('log-level')),
     trustedProxies: proxiesOf(the('trusted-proxies')),
     prepare: !isOn(the('no-prepare')),
@@ -85,6 +97,11 @@ export const readConfig = (sources: Sources): Config => {
     }),
     api: apiOf(tableOf(file, 'api')),
     storage: storageOf(tableOf(file, 'storage')),
+    auth: authConfigOf({
+      table: tableOf(file, 'auth').values,
+      smtpUrl: the('smtp-url').text,
+      dev: isOn(the('dev')),
+    }),
   }
   requirePrivacy(config)
   if (config.jwtSecret === DEMO_SECRET) {
@@ -178,6 +195,23 @@ const secretOf = ({ name, text }: Given): string | null => {
   if (bytes < MIN_SECRET_BYTES) throw invalid(`${name} needs at least ${MIN_SECRET_BYTES} bytes, it has ${bytes}`)
   return text
 }
+
+/** The flag, else what Supabase's file calls `external_url`. */
+const externalUrlOf = ({ name, text }: Given, file: JsonObject): string | null => {
+  const inFile = tableOf(file, 'auth').values.external_url ?? tableOf(file, 'api').values.external_url
+  const url = text === '' && typeof inFile === 'string' ? inFile : text
+  if (url === '') return null
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw invalid(`${name} should be an address such as https://api.example.com`)
+  }
+  return url.replace(/\/+$/, '').replace(/\/auth\/v1$/, '')
+}
+
+const listOf = ({ text }: Given): readonly string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 
 const levelOf = ({ name, text }: Given): LogLevel => {
   const level = LOG_LEVELS.find((each) => each === text)

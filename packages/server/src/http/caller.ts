@@ -32,10 +32,15 @@ export const supabaseProofs = (request: FastifyRequest): Proofs => {
 /** The identity that judges a request: in development, one that came from this machine may bring more. */
 export type IdentityFor = (arrived: Arrived) => Identity
 
-/** An onRequest hook. A refusal is thrown, so that the dialect's own error handler words it. */
+/** An onRequest hook. A refusal is thrown, so that the dialect's own error handler words it. `then` hears of every caller, and may refuse one. */
 export const authenticated =
-  (by: Identity | IdentityFor, proofsOf: (request: FastifyRequest) => Proofs) =>
+  (
+    by: Identity | IdentityFor,
+    proofsOf: (request: FastifyRequest) => Proofs,
+    then?: (request: FastifyRequest) => void,
+  ) =>
   async (request: FastifyRequest): Promise<void> => {
     const identity = typeof by === 'function' ? by(request.raw) : by
     request.caller = await identity.authenticate(proofsOf(request))
+    then?.(request)
   }

@@ -55,7 +55,10 @@ const EXPOSED_HEADERS = [
   'upload-length',
   'upload-metadata',
   'upload-offset',
+  'link',
   'x-relay-error',
+  'x-supabase-api-version',
+  'x-total-count',
 ]
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']

@@ -55,12 +55,15 @@ export interface WebhookSettings {
   readonly secret: string
 }
 
-/** Hands the message to a service of the operator's own. */
+/** Hands the message to a service of the operator's own, in the words of Supabase's hook for short messages. */
 export const createWebhookSms = ({ url, secret }: WebhookSettings, { clock, ids }: SmsWorld): SmsSender => ({
   async send(message) {
     const id = `msg_${ids.uuid()}`
     const timestamp = String(Math.floor(clock.now() / 1000))
-    const body = JSON.stringify({ to: message.to, text: message.text, code: message.code })
+    const body = JSON.stringify({
+      user: { phone: message.to },
+      sms: { otp: message.code, text: message.text },
+    })
     const headers = {
       'content-type': 'application/json',
       'webhook-id': id,

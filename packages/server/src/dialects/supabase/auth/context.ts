@@ -1,11 +1,10 @@
 /** What every route of this dialect works with, and how a request shows who is asking. */
 import type { FastifyRequest } from 'fastify'
-import { bearerOf, supabaseProofs } from '../../../http/caller.ts'
+import { bearerOf, type IdentityFor, supabaseProofs } from '../../../http/caller.ts'
 import type { Principal } from '../../../identity/account.ts'
 import type { Auth } from '../../../identity/auth.ts'
 import type { Caller } from '../../../identity/caller.ts'
 import { refuse } from '../../../identity/errors.ts'
-import type { Identity } from '../../../identity/identity.ts'
 import { inet } from '../../../identity/network.ts'
 import { peek, principalOf } from '../../../identity/principal.ts'
 import type { Device } from '../../../identity/session.ts'
@@ -13,7 +12,7 @@ import { AppError } from '../../../kernel/errors.ts'
 
 export interface AuthServices {
   readonly auth: Auth
-  readonly identity: Identity
+  readonly identityFor: IdentityFor
   /** For `/health`. */
   readonly version: string
 }
@@ -29,15 +28,15 @@ export const deviceOf = (request: FastifyRequest): Device => ({
 export const requireUser = async (services: AuthServices, request: FastifyRequest): Promise<Principal> => {
   const token = bearerOf(request.headers.authorization)
   if (token === undefined) throw refuse('no_authorization')
-  const caller = await callerOf(services, token)
+  const caller = await callerOf(services, request, token)
   const principal = await principalOf(services.auth.context, caller)
   services.auth.seen.note(principal.user.id, deviceOf(request))
   return principal
 }
 
-const callerOf = async ({ identity }: AuthServices, token: string): Promise<Caller> => {
+const callerOf = async ({ identityFor }: AuthServices, request: FastifyRequest, token: string): Promise<Caller> => {
   try {
-    return await identity.authenticateToken(token)
+    return await identityFor(request.raw).authenticateToken(token)
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'unauthorized') throw error
     // Withdrawn: the session is over, or the person is banned or gone.
@@ -50,10 +49,10 @@ const callerOf = async ({ identity }: AuthServices, token: string): Promise<Call
 }
 
 /** Throws unless the request carries a service key. */
-export const requireAdmin = async ({ identity }: AuthServices, request: FastifyRequest): Promise<void> => {
+export const requireAdmin = async ({ identityFor }: AuthServices, request: FastifyRequest): Promise<void> => {
   const proofs = supabaseProofs(request)
   if (proofs.apikey === undefined && proofs.bearer === undefined) throw refuse('no_authorization')
-  const caller = await identity.authenticate(proofs)
+  const caller = await identityFor(request.raw).authenticate(proofs)
   if (caller.role !== 'service_role') throw refuse('not_admin')
 }
 

@@ -1,0 +1,39 @@
+/** How much one network address may ask of this node: counted in memory, so that it costs nothing itself. */
+import type { FastifyRequest } from 'fastify'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { networkKey } from '../identity/network.ts'
+import { AppError } from '../kernel/errors.ts'
+import { isLocalRequest } from './local-request.ts'
+
+export interface RequestCost {
+  /** Points that one address may spend in a window. */
+  readonly points: number
+  readonly seconds: number
+}
+
+/** A page that loads, a list that scrolls: hundreds of requests at once are ordinary, thousands every second are not. */
+export const DEFAULT_REQUEST_COST: RequestCost = { points: 20_000, seconds: 10 }
+
+/** A point for each request, one more for a write, and one for every 64 KiB that it brings. */
+const costOf = (request: FastifyRequest): number => {
+  const write = request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS' ? 0 : 1
+  const bytes = Number(request.headers['content-length'] ?? 0)
+  return 1 + write + (Number.isFinite(bytes) && bytes > 0 ? Math.floor(bytes / 65_536) : 0)
+}
+
+/** An onRequest hook. What this machine asks of itself is free. */
+export const limitRequestCost = ({ points, seconds }: RequestCost) => {
+  const limiter = new RateLimiterMemory({ points, duration: seconds })
+  return async (request: FastifyRequest): Promise<void> => {
+    if (isLocalRequest(request.raw)) return
+    try {
+      await limiter.consume(networkKey(request.ip), Math.min(points, costOf(request)))
+    } catch (rejection) {
+      if (!(rejection instanceof RateLimiterRes)) throw rejection
+      throw new AppError('rate_limited', 'Too many requests from this address', {
+        reason: 'over_request_rate_limit',
+        retryAfter: Math.max(1, Math.ceil(rejection.msBeforeNext / 1000)),
+      })
+    }
+  }
+}
