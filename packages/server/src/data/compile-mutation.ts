@@ -2,22 +2,12 @@
 import type { Column, Relation } from '../db/catalog/catalog.ts'
 import type { Expr } from '../expr/ast.ts'
 import { toSql } from '../expr/sql.ts'
-import {
-  empty,
-  type Fragment,
-  frag,
-  ident,
-  join,
-  keyword,
-  literal,
-  param,
-  type Statement,
-  statement,
-} from '../sql/sql.ts'
+import { empty, type Fragment, frag, ident, join, keyword, type Statement, statement } from '../sql/sql.ts'
 import { requireRelation } from './compile.ts'
 import { compileNode, selectSql } from './compile-read.ts'
 import { DataError } from './errors.ts'
 import { namedQuery, outputSql } from './output.ts'
+import { bodyRows, bodyValue, requireColumns } from './payload.ts'
 import type { Conflict, Insert, Mutation, OutputOptions, Payload, Replace, Update } from './query.ts'
 import {
   type DataContext,
@@ -124,55 +114,6 @@ const changeSql = (request: Mutation, relation: Relation, returning: Fragment, c
       return frag`delete from ${table}${where} returning ${returning}`
     }
   }
-}
-
-// --- payload
-
-const requireColumns = (payload: Payload, relation: Relation): readonly Column[] =>
-  payload.columns.map((name) => {
-    const column = relation.column(name)
-    if (column === undefined)
-      throw new DataError({ kind: 'payload_column_unknown', relation: relation.name, column: name })
-    return column
-  })
-
-/** What an object that lacks the column gets: an identity takes the next number, anything else its default. */
-const defaultSql = (column: Column, relation: Relation): string | null => {
-  if (column.identity === null) return column.defaultExpression
-  const table = [relation.schema, relation.name].map((name) => `"${name.replaceAll('"', '""')}"`).join('.')
-  // Text of ours around catalogue names, quoted as literals.
-  const chunk = (text: string) =>
-    literal(text)
-      .chunks.map((each) => ('text' in each ? each.text : ''))
-      .join('')
-  return `nextval(pg_get_serial_sequence(${chunk(table)}, ${chunk(column.name)}))`
-}
-
-/** The JSON body as rows named `body`, one column per written column. */
-const bodyRows = (payload: Payload, columns: readonly Column[], relation: Relation, context: DataContext): Fragment => {
-  const typed = columns.map((column) => {
-    const read = representation(column, 'from json', context)
-    return frag`${ident(column.name)} ${keyword(read === null ? column.typeName : 'json')}`
-  })
-  const array = frag`case when json_typeof(payload.data) = 'array' then payload.data else json_build_array(payload.data) end`
-  const rows = payload.missing === 'default' ? withDefaults(array, columns, relation) : array
-  return frag`(select ${param(payload.json)}::json as data) as payload, lateral (select * from json_to_recordset(${rows}) as r(${join(typed)})) as body`
-}
-
-const withDefaults = (array: Fragment, columns: readonly Column[], relation: Relation): Fragment => {
-  const defaults = columns.flatMap((column) => {
-    const text = defaultSql(column, relation)
-    return text === null ? [] : [frag`${param(column.name)}::text, ${keyword(text)}`]
-  })
-  if (defaults.length === 0) return array
-  // Per element, so that each row draws its own uuid or number.
-  return frag`(select coalesce(json_agg(jsonb_build_object(${join(defaults)}) || element), '[]') from jsonb_array_elements((${array})::jsonb) as element)`
-}
-
-const bodyValue = (column: Column, context: DataContext): Fragment => {
-  const read = representation(column, 'from json', context)
-  const value = ident('body', column.name)
-  return read === null ? value : frag`${read}(${value})`
 }
 
 // --- insert

@@ -183,12 +183,12 @@ export const roles = sql('catalog.roles')`
   select coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
       r.rolname, r.rolsuper, r.rolbypassrls, r.rolcanlogin,
       (select pg_catalog.json_agg(pg_catalog.pg_get_userbyid(m.roleid)) from pg_catalog.pg_auth_members m where m.member = r.oid),
-      (select pg_catalog.json_agg(setting order by s.setdatabase, position)
-         from pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) with ordinality option(setting, position)
+      (select pg_catalog.json_agg(entry.pair order by s.setdatabase, entry.position)
+         from pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) with ordinality entry(pair, position)
         where s.setrole = r.oid
           -- only what any session may set: the rest is not ours to repeat
-          and (pg_catalog.strpos(pg_catalog.split_part(setting, '=', 1), '.') > 0
-            or exists (select 1 from pg_catalog.pg_settings g where g.name = pg_catalog.split_part(setting, '=', 1) and g.context = 'user'))
+          and (pg_catalog.strpos(pg_catalog.split_part(entry.pair, '=', 1), '.') > 0
+            or exists (select 1 from pg_catalog.pg_settings g where g.name = pg_catalog.split_part(entry.pair, '=', 1) and g.context = 'user'))
           and s.setdatabase in (0, (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()))))), '[]')
     from pg_catalog.pg_roles r
    where r.rolname !~ '^pg_'`

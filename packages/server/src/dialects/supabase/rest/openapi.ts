@@ -2,6 +2,7 @@
 import type { Catalog, Column, FunctionInfo, Relation } from '../../../db/catalog/catalog.ts'
 import type { Json, JsonObject } from '../../../kernel/json.ts'
 import type { RestConfig } from './config.ts'
+import { COMMON_PARAMETERS, relationParameters } from './openapi-parameters.ts'
 
 export interface OpenApiInput {
   readonly catalog: Catalog
@@ -211,64 +212,6 @@ const typeOf = (name: string): { readonly type?: string; readonly items?: JsonOb
   if (INTEGERS.has(name)) return { type: 'integer' }
   return { type: NUMBERS.has(name) ? 'number' : 'string' }
 }
-
-const relationParameters = (relation: Relation): readonly (readonly [string, Json])[] => [
-  [
-    `body.${relation.name}`,
-    {
-      name: relation.name,
-      in: 'body',
-      required: false,
-      ...summary(relation.description),
-      schema: { $ref: `#/definitions/${relation.name}` },
-    },
-  ],
-  ...relation.columns.map(
-    (column) =>
-      [
-        `rowFilter.${relation.name}.${column.name}`,
-        { name: column.name, in: 'query', required: false, type: 'string', ...summary(column.description) },
-      ] as const,
-  ),
-]
-
-const summary = (text: string | null): JsonObject => (text === null ? {} : { description: text })
-
-const header = (name: string, description: string, values?: readonly string[]): JsonObject => ({
-  name,
-  in: 'header',
-  description,
-  required: false,
-  type: 'string',
-  ...(values === undefined ? {} : { enum: values }),
-})
-
-const queryParameter = (name: string, description: string): JsonObject => ({
-  name,
-  in: 'query',
-  description,
-  required: false,
-  type: 'string',
-})
-
-const RETURNS = ['return=representation', 'return=minimal', 'return=none']
-
-const COMMON_PARAMETERS: readonly (readonly [string, Json])[] = [
-  ['preferParams', header('Prefer', 'Preference', ['params=single-object'])],
-  ['preferReturn', header('Prefer', 'Preference', RETURNS)],
-  ['preferCount', header('Prefer', 'Preference', ['count=none'])],
-  [
-    'preferPost',
-    header('Prefer', 'Preference', [...RETURNS, 'resolution=ignore-duplicates', 'resolution=merge-duplicates']),
-  ],
-  ['select', queryParameter('select', 'Filtering Columns')],
-  ['on_conflict', queryParameter('on_conflict', 'On Conflict')],
-  ['order', queryParameter('order', 'Ordering')],
-  ['range', header('Range', 'Limiting and Pagination')],
-  ['rangeUnit', { ...header('Range-Unit', 'Limiting and Pagination'), default: 'items' }],
-  ['offset', queryParameter('offset', 'Limiting and Pagination')],
-  ['limit', queryParameter('limit', 'Limiting and Pagination')],
-]
 
 // --- functions
 
