@@ -12,6 +12,7 @@ import { AppError, toError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
 import { pathOf, type RootLog } from '../observe/log.ts'
 import { DEFAULT_TIME_LIMITS, limitBodyPauses, limitDrain, MAX_HEADER_BYTES, type TimeLimits } from './limits.ts'
+import { honourMethodOverride } from './method-override.ts'
 
 /** How a dialect tells an error that happened before one of its routes was found. */
 export interface DialectErrors {
@@ -78,6 +79,7 @@ export const createHttpServer = (options: HttpOptions): FastifyInstance => {
     genReqId: () => options.ids.uuid(),
     trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     bodyLimit: options.bodyLimit,
+    rewriteUrl: honourMethodOverride,
     // Idle ones only: what is under way is answered first.
     forceCloseConnections: 'idle',
     return503OnClosing: true,
