@@ -28,6 +28,15 @@ export const judge = <M>(group: Group<M>, change: RowChange, row: Row): Candidat
   return { change, group, row, verdict: true, needsExpr }
 }
 
+/** A candidate whose condition the index has already proved for this row. */
+export const proven = <M>(group: Group<M>, change: RowChange, row: Row): Candidate<M> => ({
+  change,
+  group,
+  row,
+  verdict: true,
+  needsExpr: 'none',
+})
+
 export const isOpen = <M>(candidate: Candidate<M>): boolean =>
   candidate.needsExpr !== 'none' || candidate.group.spec.opaque.length > 0
 

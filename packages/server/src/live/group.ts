@@ -1,4 +1,5 @@
 /** Subscribers who ask for the same rows of the same table under the same rights: matched once, however many they are. */
+import { createHash } from 'node:crypto'
 import type { Relation } from '../db/catalog/catalog.ts'
 import { and, type Expr } from '../expr/ast.ts'
 import { conjuncts } from '../expr/fold.ts'
@@ -33,26 +34,58 @@ export class Group<M> {
   /** Where the matcher files it; null: tried on every change of the table. */
   readonly keys: readonly IndexKey[] | null
   readonly members = new Set<M>()
-  /** Decides in JavaScript what it can. */
-  readonly predicate: Predicate
-  /** What JavaScript cannot decide; null when nothing is left. */
-  readonly rest: Expr | null
   /** Marks the group as found for the change that is being matched. */
   stamp = 0
+  /** Whether it was found under a value that makes its condition true. */
+  proven = false
+  #compiled: Compiled | null = null
 
   constructor(spec: GroupSpec, prefix = '') {
     this.spec = spec
-    this.key = `${prefix}${groupKey(spec)}`
+    this.key = groupKey(spec, prefix)
     const { relation, expr } = spec
-    const parts = conjuncts(expr)
-    const decidable = parts.filter((part) => toPredicate(part) !== 'unsupported')
-    const predicate = toPredicate(and(decidable))
-    this.predicate = predicate === 'unsupported' ? () => 'unsupported' : predicate
-    this.rest = decidable.length === parts.length ? null : and(parts.filter((part) => !decidable.includes(part)))
     const unique = new Set(relation.uniqueKeys.filter((key) => key.columns.length === 1).flatMap((key) => key.columns))
     this.keys = indexKeys(expr, (column) => unique.has(column))
   }
+
+  /** Decides in JavaScript what it can. Compiled when first needed: most groups are proved by the index and never are. */
+  get predicate(): Predicate {
+    this.#compiled ??= compile(this.spec.expr)
+    return this.#compiled.predicate
+  }
+
+  /** What JavaScript cannot decide; null when nothing is left. */
+  get rest(): Expr | null {
+    this.#compiled ??= compile(this.spec.expr)
+    return this.#compiled.rest
+  }
 }
 
-export const groupKey = ({ relation, operations, expr, opaque }: GroupSpec): string =>
-  `${relation.oid}|${[...operations].sort().join()}|${JSON.stringify(expr)}|${opaque.map((check) => `${check.key}\0${check.text}`).join('\0\0')}`
+interface Compiled {
+  readonly predicate: Predicate
+  readonly rest: Expr | null
+}
+
+const compile = (expr: Expr): Compiled => {
+  const parts = conjuncts(expr)
+  const decidable = parts.filter((part) => toPredicate(part) !== 'unsupported')
+  const predicate = toPredicate(and(decidable))
+  return {
+    predicate: predicate === 'unsupported' ? () => 'unsupported' : predicate,
+    rest: decidable.length === parts.length ? null : and(parts.filter((part) => !decidable.includes(part))),
+  }
+}
+
+/** Identifies the question. A digest, because conditions with many keys are long and every group keeps its own. */
+export const groupKey = ({ relation, operations, expr, opaque }: GroupSpec, prefix = ''): string =>
+  createHash('sha1')
+    .update(
+      JSON.stringify([
+        prefix,
+        relation.oid,
+        [...operations].sort(),
+        expr,
+        opaque.map((check) => [check.key, check.text]),
+      ]),
+    )
+    .digest('base64')

@@ -7,6 +7,8 @@ import { conjuncts } from '../expr/fold.ts'
 export interface IndexKey {
   readonly column: string
   readonly key: string
+  /** Having this value makes the whole condition true: whoever is found here need not be tried. */
+  readonly exact: boolean
 }
 
 /** Above this the bookkeeping costs more than trying the condition on every change. */
@@ -28,8 +30,12 @@ const cover = (expr: Expr, isUnique: (column: string) => boolean): readonly Inde
   const consider = (keys: readonly IndexKey[] | null) => {
     if (keys !== null && (best === null || cost(keys, isUnique) < cost(best, isUnique))) best = keys
   }
-  for (const anchor of anchorsOf(expr)) consider(anchor.keys.map((key) => ({ column: anchor.column, key })))
-  for (const item of conjuncts(expr)) if (item.kind === 'or') consider(cover(item, isUnique))
+  const exact = expr.kind === 'compare'
+  for (const anchor of anchorsOf(expr)) consider(anchor.keys.map((key) => ({ column: anchor.column, key, exact })))
+  for (const item of conjuncts(expr)) {
+    // A part of a conjunction proves only itself.
+    if (item.kind === 'or') consider(cover(item, isUnique)?.map((key) => ({ ...key, exact: false })) ?? null)
+  }
   return best
 }
 

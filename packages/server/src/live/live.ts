@@ -12,7 +12,7 @@ import { toError } from '../kernel/errors.ts'
 import type { Service } from '../kernel/service.ts'
 import { loadParser } from '../policy/parse-tree.ts'
 import { Budget } from './budget.ts'
-import { type Candidate, isOpen, judge, settle } from './evaluate.ts'
+import { type Candidate, isOpen, judge, proven, settle } from './evaluate.ts'
 import type { Group } from './group.ts'
 import { Matcher, type MatcherStats } from './matcher.ts'
 import { Registry, type Target } from './registry.ts'
@@ -181,7 +181,7 @@ export class Live implements Service {
     for (const group of this.#matcher.candidates(change.relation, [row])) {
       this.#counters.candidates++
       if (!group.spec.operations.has(change.op)) continue
-      const candidate = judge(group, change, row)
+      const candidate = group.proven ? proven(group, change, row) : judge(group, change, row)
       // A key is not enough to decide about a row: what cannot be decided is not shown.
       if (candidate !== null && !(change.op === 'DELETE' && !change.oldIsFull && isOpen(candidate)))
         found.push(candidate)

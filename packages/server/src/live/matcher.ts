@@ -12,7 +12,13 @@ import type { Group } from './group.ts'
 interface ColumnIndex<M> {
   /** Canonical form of a value as the log writes it; undefined when JavaScript cannot tell. */
   readonly keyOf: (text: string) => string | undefined
-  readonly groups: Map<string, Set<Group<M>>>
+  /** By value: first those whose condition the value proves, then those that must still be tried. */
+  readonly groups: Map<string, KeyEntry<M>>
+}
+
+interface KeyEntry<M> {
+  exact: Set<Group<M>> | null
+  other: Set<Group<M>> | null
 }
 
 interface TableIndex<M> {
@@ -54,9 +60,10 @@ export class Matcher<M> {
     table.unindexed.delete(group)
     for (const { column, key } of group.keys ?? []) {
       const index = table.columns.get(column)
-      const groups = index?.groups.get(key)
-      groups?.delete(group)
-      if (groups?.size === 0) index?.groups.delete(key)
+      const entry = index?.groups.get(key)
+      entry?.exact?.delete(group)
+      entry?.other?.delete(group)
+      if (!entry?.exact?.size && !entry?.other?.size) index?.groups.delete(key)
       if (index?.groups.size === 0) table.columns.delete(column)
     }
     if (table.groups.size === 0) this.#tables.delete(oid)
@@ -72,14 +79,19 @@ export class Matcher<M> {
     if (table === undefined) return []
     const stamp = ++this.#stamp
     const found: Group<M>[] = []
-    const take = (groups: Iterable<Group<M>>) => {
+    const take = (groups: Iterable<Group<M>> | null, proven: boolean) => {
+      if (groups === null) return
       for (const group of groups) {
-        if (group.stamp === stamp) continue
+        if (group.stamp === stamp) {
+          group.proven ||= proven
+          continue
+        }
         group.stamp = stamp
+        group.proven = proven
         found.push(group)
       }
     }
-    take(table.unindexed)
+    take(table.unindexed, false)
     for (const [name, column] of table.columns) {
       const position = relation.index.get(name)
       for (const row of rows) {
@@ -88,8 +100,18 @@ export class Matcher<M> {
         // No equality holds for null.
         if (cell === null) continue
         const key = cell === undefined ? undefined : column.keyOf(cell)
-        if (key !== undefined) take(column.groups.get(key) ?? [])
-        else for (const groups of column.groups.values()) take(groups)
+        if (key === undefined) {
+          for (const { exact, other } of column.groups.values()) {
+            take(exact, false)
+            take(other, false)
+          }
+          continue
+        }
+        const entry = column.groups.get(key)
+        if (entry === undefined) continue
+        // With several rows, what proves the condition for one says nothing of the others.
+        take(entry.exact, rows.length === 1)
+        take(entry.other, false)
       }
     }
     return found
@@ -111,16 +133,21 @@ const file = <M>(table: TableIndex<M>, group: Group<M>): void => {
     table.unindexed.add(group)
     return
   }
-  for (const { column, key } of group.keys) {
+  for (const { column, key, exact } of group.keys) {
     let index = table.columns.get(column)
     if (index === undefined) {
       const comparison = comparisonOf(fieldType(group.spec.relation.column(column)))
       index = { keyOf: comparison?.key ?? (() => undefined), groups: new Map() }
       table.columns.set(column, index)
     }
-    const groups = index.groups.get(key)
-    if (groups === undefined) index.groups.set(key, new Set([group]))
-    else groups.add(group)
+    let entry = index.groups.get(key)
+    if (entry === undefined) {
+      entry = { exact: null, other: null }
+      index.groups.set(key, entry)
+    }
+    const kind = exact ? 'exact' : 'other'
+    entry[kind] ??= new Set()
+    entry[kind].add(group)
   }
 }
 

@@ -70,6 +70,9 @@ export class Registry {
   readonly #entries = new Set<Entry>()
   readonly #sets = new Map<string, SetRecord>()
   readonly #watched = new Set<number>()
+  /** How many sets read each table: most tables have none, and their changes need no second look. */
+  readonly #setTables = new Map<number, number>()
+  readonly #projections = new Map<string, Projection>()
   #identities: ReadonlyMap<number, readonly string[] | 'full'> = new Map()
   #identitiesVersion = -1
   #built = -1
@@ -111,6 +114,7 @@ export class Registry {
   async rebuild(catalog: Catalog): Promise<void> {
     if (catalog.version <= this.#built) return
     this.#built = catalog.version
+    this.#projections.clear()
     const drafts: [Entry, Draft][] = []
     const pinned: SetRecord[] = []
     for (const entry of this.#entries) {
@@ -129,6 +133,7 @@ export class Registry {
 
   /** Marks the sets that a row change may concern; answers whether there are any. */
   touchRows(change: RowChange): boolean {
+    if (!this.#setTables.has(change.relation.oid)) return false
     let touched = false
     for (const group of this.#options.matcher.candidates(change.relation, [change.old, change.new])) {
       for (const target of group.members) {
@@ -183,7 +188,7 @@ export class Registry {
 
   #plan(spec: SubscriptionSpec, catalog: Catalog, relation: Relation): Plan | string {
     const publication = catalog.publications.find(({ name }) => name === spec.publication)
-    return plan({
+    const planned = plan({
       ...spec,
       catalog,
       relation,
@@ -191,6 +196,15 @@ export class Registry {
       published: publication === undefined ? null : publishedBy(catalog, publication, relation),
       ownIdentity: this.#identities.get(relation.oid) ?? null,
     })
+    return typeof planned === 'string' ? planned : { ...planned, projection: this.#shared(planned.projection) }
+  }
+
+  /** One object for all who are shown the same. */
+  #shared(projection: Projection): Projection {
+    const known = this.#projections.get(projection.key)
+    if (known !== undefined) return known
+    this.#projections.set(projection.key, projection)
+    return projection
   }
 
   /** Constants that JavaScript cannot read are shown to Postgres once, when the subscription is made. */
@@ -248,12 +262,13 @@ export class Registry {
     // Sets of one table and condition share a group; the prefix keeps them apart from subscribers.
     const group = this.#options.matcher.ensure(
       membership.relation.oid,
-      `set|${groupKey(spec)}`,
-      () => new Group(spec, 'set|'),
+      groupKey(spec, 'set'),
+      () => new Group(spec, 'set'),
     )
     group.members.add({ kind: 'set', set })
     const record: SetRecord = { set, group, users: new Set(), pins: 0, grouped: 0 }
     this.#sets.set(key, record)
+    this.#countSets(membership.relation.oid, 1)
     return record
   }
 
@@ -349,8 +364,15 @@ export class Registry {
     entry.places = []
   }
 
+  #countSets(oid: number, difference: number): void {
+    const count = (this.#setTables.get(oid) ?? 0) + difference
+    if (count > 0) this.#setTables.set(oid, count)
+    else this.#setTables.delete(oid)
+  }
+
   #dropIfUnused({ set, users, group, pins }: SetRecord): void {
     if (users.size > 0 || pins > 0 || !this.#sets.delete(set.key)) return
+    this.#countSets(set.membership.relation.oid, -1)
     for (const target of group.members) if (target.kind === 'set' && target.set === set) group.members.delete(target)
     if (group.members.size === 0) this.#options.matcher.remove(group)
   }
