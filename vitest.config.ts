@@ -22,6 +22,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          // Property tests run many cases, and two cores may be busy with a browser.
+          testTimeout: 30_000,
           include: ['packages/*/src/**/*.test.ts', 'packages/server/test/**/*.test.ts'],
           exclude: [...never, '**/*.pg.test.ts', '**/*.browser.test.ts'],
         },
