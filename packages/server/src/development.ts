@@ -2,7 +2,9 @@
 
 import type { World } from './app.ts'
 import type { Config } from './config/config.ts'
+import { addSandboxPerson, readSandboxPeople } from './config/sandbox-people.ts'
 import type { WechatApp } from './config/wechat.ts'
+import { toError } from './kernel/errors.ts'
 
 /** The website app of the sandbox, for login by QR code; no such appid exists. */
 export const DEV_WEBSITE_APPID = 'wx7ea0000000000002'
@@ -31,32 +33,42 @@ export const startDevelopment = async (config: Config, { log, clock, ids }: Worl
       { host: config.host },
       'with --dev --lan, everyone in this network can log in as anybody: never on a public address',
     )
-  const { wechat, lan, host } = config
+  const { wechat } = config
   switch (wechat.kind) {
     case 'none':
       return settled(null)
     case 'api':
       return settled({ appid: wechat.appid, secret: wechat.secret, apiBase: wechat.apiBase })
-    case 'sandbox': {
-      // Loaded only here: a server in production does not even read it.
-      const { startSandbox } = await import('@teahouse/wechat-sandbox')
-      const secret = ids.secret(24)
-      const sandbox = await startSandbox({
-        host,
-        lan,
-        clock,
-        apps: [
-          { appid: wechat.appid, secret },
-          { appid: DEV_WEBSITE_APPID, secret, kind: 'website' },
-        ],
-        onProblem: (error) => log.error({ error }, 'the WeChat sandbox failed'),
-      })
-      return {
-        wechat: { appid: wechat.appid, secret, apiBase: sandbox.url },
-        website: { appid: DEV_WEBSITE_APPID, secret, apiBase: sandbox.url },
-        sandboxUrl: sandbox.url,
-        stop: () => sandbox.stop(),
-      }
-    }
+    case 'sandbox':
+      return withSandbox(wechat.appid, config, { log, clock, ids })
+  }
+}
+
+const withSandbox = async (
+  appid: string,
+  { host, lan, dataDir }: Config,
+  { log, clock, ids }: World,
+): Promise<Development> => {
+  // Loaded only here: a server in production does not even read it.
+  const { startSandbox } = await import('@teahouse/wechat-sandbox')
+  const secret = ids.secret(24)
+  const onProblem = (error: unknown): void => log.error({ error: toError(error) }, 'the WeChat sandbox failed')
+  const sandbox = await startSandbox({
+    host,
+    lan,
+    clock,
+    apps: [
+      { appid, secret },
+      { appid: DEV_WEBSITE_APPID, secret, kind: 'website' },
+    ],
+    people: await readSandboxPeople(dataDir),
+    onNewPerson: (name) => void addSandboxPerson(dataDir, name).catch(onProblem),
+    onProblem,
+  })
+  return {
+    wechat: { appid, secret, apiBase: sandbox.url },
+    website: { appid: DEV_WEBSITE_APPID, secret, apiBase: sandbox.url },
+    sandboxUrl: sandbox.url,
+    stop: () => sandbox.stop(),
   }
 }

@@ -6,6 +6,7 @@ import { isLoopbackHost } from './http/exposure.ts'
 import { createHttpServer } from './http/server.ts'
 import { type Clock, systemClock } from './kernel/clock.ts'
 import type { AppInput, Limits } from './settings.ts'
+import { isName } from './state/people.ts'
 import { createWorld } from './world.ts'
 
 export interface SandboxOptions {
@@ -21,6 +22,10 @@ export interface SandboxOptions {
   readonly acceptNamedCodes?: boolean
   /** Serves the local network, not only this machine. Whoever reaches it can be anybody: for testing with other devices only. */
   readonly lan?: boolean
+  /** Names of people who used the apps before: openids that are stored somewhere stay good over a restart. */
+  readonly people?: readonly string[]
+  /** Hears the name of everybody new, to be given back as `people` at the next start. */
+  readonly onNewPerson?: (name: string) => void
   readonly onProblem?: (error: unknown) => void
 }
 
@@ -43,6 +48,8 @@ export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> =>
     apps: options.apps,
     limits: options.limits ?? {},
     acceptNamedCodes: options.acceptNamedCodes ?? true,
+    people: (options.people ?? []).filter(isName),
+    onNewPerson: options.onNewPerson,
   })
   const control = createControl(world)
   const onProblem =

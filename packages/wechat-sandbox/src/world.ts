@@ -38,18 +38,23 @@ export interface WorldOptions {
   readonly apps: readonly AppInput[]
   readonly limits: Partial<Limits>
   readonly acceptNamedCodes: boolean
+  readonly people: readonly string[]
+  readonly onNewPerson: ((name: string) => void) | undefined
 }
 
 export const createWorld = (options: WorldOptions): World => {
   const clock = new MovableClock(options.clock)
   const random = createRandom(options.seed)
   const limits = { ...defaultLimits, ...options.limits }
+  const apps = new Map(options.apps.map((app) => [app.appid, appOf(app)]))
+  const people = new People({ clock, random, onNew: options.onNewPerson })
+  for (const name of options.people) people.remember(name, [...apps.keys()])
   return {
     clock,
     random,
     limits,
-    apps: new Map(options.apps.map((app) => [app.appid, appOf(app)])),
-    people: new People(clock, random),
+    apps,
+    people,
     codes: new Codes({ clock, life: limits.codeLife, acceptNamed: options.acceptNamedCodes }),
     tokens: new Tokens(clock, random, limits),
     webSessions: new WebSessions(clock, random),

@@ -60,6 +60,25 @@ describe('control API', () => {
   })
 })
 
+describe('people of an earlier sandbox', () => {
+  it('are known by their openids, and new ones are told', async () => {
+    const names: string[] = []
+    const first = await serve({ onNewPerson: (name) => names.push(name) })
+    const { openid } = await first.login('wxcode:alice:1')
+    await first.login('wxcode:alice:2')
+    expect(names).toEqual(['alice'])
+    const check = async (served: typeof first) => {
+      const query = { access_token: await served.token() }
+      return served.post('/wxa/msg_sec_check', { version: 2, scene: 1, openid, content: 'x' }, query)
+    }
+    expect(await check(await serve())).toMatchObject({ errcode: 40003 })
+    expect(await check(await serve({ people: names, onNewPerson: (name) => names.push(name) }))).toMatchObject({
+      errcode: 0,
+    })
+    expect(names).toEqual(['alice'])
+  })
+})
+
 describe('faults', () => {
   it('answer error codes as often as planned', async () => {
     const { post, login } = await serve()

@@ -49,16 +49,31 @@ const newPerson = (name: string): Person => ({
   blocked: false,
 })
 
+export interface PeopleOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Hears of everybody who is seen for the first time. */
+  readonly onNew?: ((name: string) => void) | undefined
+}
+
 export class People {
   readonly #clock: Clock
   readonly #random: Random
+  readonly #onNew: (name: string) => void
   readonly #people = new Map<string, Person>()
   /** By `appid openid`. */
   readonly #visitors = new Map<string, Visitor>()
 
-  constructor(clock: Clock, random: Random) {
+  constructor({ clock, random, onNew }: PeopleOptions) {
     this.#clock = clock
     this.#random = random
+    this.#onNew = onNew ?? (() => {})
+  }
+
+  /** Somebody who used the apps before this sandbox started: their openids are known, and they count as visiting now. */
+  remember(name: string, appids: readonly string[]): void {
+    this.#people.set(name, newPerson(name))
+    for (const appid of appids) this.visitor(appid, name).visitedAt = this.#clock.now()
   }
 
   /** The person of a name, made when new. */
@@ -67,6 +82,7 @@ export class People {
     if (known !== undefined) return known
     const person = newPerson(name)
     this.#people.set(name, person)
+    this.#onNew(name)
     return person
   }
 
