@@ -1,16 +1,17 @@
 /** Replays the corpus: in this process, or against the server that TEAHOUSE_CORPUS_URL names. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Major } from '../../packages/server/test/database.ts'
 import { type Case, differences, readCorpus } from './corpus.ts'
 import { coverage } from './coverage.ts'
 import { type Replay, startReplay } from './replay.ts'
 
 const corpus = readCorpus()
 
-describe('PostgREST corpus', () => {
+describe.each<Major>(['18', '15'])('PostgREST corpus on PostgreSQL %s', (version) => {
   let replay: Replay
 
   beforeAll(async () => {
-    replay = await startReplay()
+    replay = await startReplay(version)
   })
   afterAll(() => replay.stop())
 
@@ -30,9 +31,9 @@ describe('PostgREST corpus', () => {
       })
     })
   }
+})
 
-  it('has at least 700 cases, and COVERAGE.md tells what they cover', async () => {
-    expect(corpus.reduce((sum, { cases }) => sum + cases.length, 0)).toBeGreaterThanOrEqual(700)
-    await expect(coverage(corpus)).toMatchFileSnapshot('./COVERAGE.md')
-  })
+it('the corpus has at least 700 cases, and COVERAGE.md tells what they cover', async () => {
+  expect(corpus.reduce((sum, { cases }) => sum + cases.length, 0)).toBeGreaterThanOrEqual(700)
+  await expect(coverage(corpus)).toMatchFileSnapshot('./COVERAGE.md')
 })

@@ -1,6 +1,7 @@
 /** Sends cases: to a server of this process over a fresh fixture, or to the one that TEAHOUSE_CORPUS_URL names. */
 import type { FastifyInstance } from 'fastify'
 import { SignJWT } from 'jose'
+import type { Major } from '../../packages/server/test/database.ts'
 import type { Answer, Case } from './corpus.ts'
 import { appOver, CORPUS_CONFIG, startHarness } from './harness.ts'
 
@@ -12,14 +13,14 @@ export interface Replay {
 }
 
 /** A remote server needs the fixture loaded, `pgrst.db_schemas = 'town, annex'`, aggregates and plans on, safe updates off, and `db_tx_end = 'rollback'`. */
-export const startReplay = (): Promise<Replay> => {
+export const startReplay = (version: Major): Promise<Replay> => {
   const url = process.env.TEAHOUSE_CORPUS_URL
   const secret = process.env.TEAHOUSE_CORPUS_SECRET
-  return url === undefined || secret === undefined ? startLocal() : Promise.resolve(remote(url, secret))
+  return url === undefined || secret === undefined ? startLocal(version) : Promise.resolve(remote(url, secret))
 }
 
-const startLocal = async (): Promise<Replay> => {
-  const harness = await startHarness()
+const startLocal = async (version: Major): Promise<Replay> => {
+  const harness = await startHarness({ version })
   const apps = new Map<string, FastifyInstance>()
   const appFor = (each: Case): FastifyInstance => {
     const config = { ...CORPUS_CONFIG, txEnd: each.commit === true ? 'commit' : 'rollback', ...each.config } as const

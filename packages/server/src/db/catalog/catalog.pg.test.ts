@@ -151,7 +151,9 @@ describe.each<Major>(['15', '18'])('catalogue on PostgreSQL %s', (version) => {
   })
 
   it('finds changes by fingerprint where no event trigger announces them', async () => {
-    await database.sql('drop event trigger if exists teahouse_ddl_end; drop event trigger if exists teahouse_ddl_drop')
+    await database.sql(
+      `do $$ declare name text; begin for name in select evtname from pg_event_trigger loop execute format('drop event trigger %I', name); end loop; end $$`,
+    )
     await service.refresh()
     expect(service.current.announcesDdl).toBe(false)
     await database.sql('alter table shop.author add column unannounced int')

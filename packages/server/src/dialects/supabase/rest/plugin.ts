@@ -7,7 +7,7 @@ import { usableObjects } from '../../../data/privileges.ts'
 import type { DataContext } from '../../../data/source.ts'
 import type { Catalog } from '../../../db/catalog/catalog.ts'
 import type { CatalogService } from '../../../db/catalog/service.ts'
-import type { Pool } from '../../../db/pool.ts'
+import { databaseError, type Pool } from '../../../db/pool.ts'
 import type { Scope } from '../../../db/scope.ts'
 import type {} from '../../../http/caller.ts'
 import type { Caller } from '../../../identity/caller.ts'
@@ -18,7 +18,8 @@ import { notAcceptable } from './media.ts'
 import { openApi } from './openapi.ts'
 import { describeMethods } from './options.ts'
 import type { Preferences } from './prefer.ts'
-import { type RestRequest, readRequest } from './request.ts'
+import { type Prepared, PreparedReads, preparedKey } from './prepared.ts'
+import { plainHeaders, type RestRequest, readRequest } from './request.ts'
 import { type HttpAnswer, respond } from './respond.ts'
 import { callerScope, isolationOf, scopeOf } from './scope.ts'
 import { Timing } from './timing.ts'
@@ -79,6 +80,7 @@ const send = ({ status, headers, body }: HttpAnswer, reply: FastifyReply): Fasti
 
 class RestApi {
   readonly #services: RestServices
+  readonly #prepared = new PreparedReads()
   #configured: { readonly catalog: Catalog; readonly config: RestConfig } | null = null
 
   constructor(services: RestServices) {
@@ -110,15 +112,17 @@ class RestApi {
     const { config } = this
     const { catalog, pool } = this.#services
     const timing = new Timing(config.serverTiming)
-    const parsed = await readRequest(request, prefix, config, () => catalog.timeZones())
-    const rest = withRootFunction(parsed, config)
+    const key = preparedKey(request.method, request.raw.url ?? '', request.headers)
+    const known = this.#prepared.find(key, catalog.current, config)
+    const rest =
+      known === undefined
+        ? withRootFunction(await readRequest(request, prefix, config, () => catalog.timeZones()), config)
+        : { ...known.rest, headers: plainHeaders(request) }
     if (rest.method === 'OPTIONS') return describeMethods(rest, catalog.current)
     if (rest.resource.kind === 'root') return this.#describe(request, prefix, rest)
     timing.mark('parse')
-    const context = contextOf(catalog.current, rest.schema, config)
-    const action = planAction(rest, config, context)
-    const honoured = honouredPreferences(rest, action, config)
-    const compiled = compileRequest(action.request, action.output, context)
+    const prepared = known ?? this.#prepare(rest, key)
+    const { action, honoured, compiled } = prepared
     timing.mark('plan')
     const scope: Scope = scopeOf(rest, request.caller, action, { config, catalog: catalog.current })
     const execution = executionOf(request.caller, action, honoured, { config, catalog: catalog.current })
@@ -132,6 +136,16 @@ class RestApi {
     const answer = respond(rest, action, outcome, honoured)
     timing.mark('response')
     return timing.on(answer)
+  }
+
+  #prepare(rest: RestRequest, key: string | null): Prepared {
+    const { config } = this
+    const context = contextOf(this.#services.catalog.current, rest.schema, config)
+    const action = planAction(rest, config, context)
+    const honoured = honouredPreferences(rest, action, config)
+    const prepared = { rest, action, honoured, compiled: compileRequest(action.request, action.output, context) }
+    this.#prepared.remember(key, prepared)
+    return prepared
   }
 
   /** The description of the whole API. */
@@ -187,7 +201,11 @@ const MISSES = new Set([
   'function_unknown',
 ])
 
-const isMiss = (error: unknown): boolean => error instanceof DataError && MISSES.has(error.problem.kind)
+// Undefined column, table, function: what we know of the schema may be older than the schema.
+const STALE_CODES = new Set(['42703', '42P01', '42883'])
+
+const isMiss = (error: unknown): boolean =>
+  error instanceof DataError ? MISSES.has(error.problem.kind) : STALE_CODES.has(databaseError(error)?.code ?? '')
 
 const contextOf = (catalog: Catalog, schema: string, config: RestConfig): DataContext => {
   let aliases = 0

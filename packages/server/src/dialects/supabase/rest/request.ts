@@ -68,7 +68,8 @@ const splitOnce = (text: string, separator: string): readonly [string, string] =
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-const plainHeaders = (request: FastifyRequest): Record<string, string> => {
+/** Headers by lower-case name, repeated ones joined. */
+export const plainHeaders = (request: FastifyRequest): Record<string, string> => {
   const headers: Record<string, string> = Object.create(null)
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value
