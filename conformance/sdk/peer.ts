@@ -69,10 +69,10 @@ class Serving {
     const send = (status: number, type: string, data: string | Buffer) =>
       void response.writeHead(status, { 'content-type': type, 'x-peer': 'a' }).end(data)
     const [, first = '', second = ''] = path.split('/')
-    if (first === 'echo' || first === 'held') {
+    if (first === 'echo' || first === 'held' || path === '/functions/v1/echo') {
       const reply = () => send(200, 'application/json', JSON.stringify(arrived))
-      if (first === 'echo') reply()
-      else this.held.push(reply)
+      if (first === 'held') this.held.push(reply)
+      else reply()
     } else if (first === 'status') response.writeHead(Number(second)).end(second === '204' ? '' : 'body')
     else if (first === 'bytes')
       send(200, 'application/octet-stream', Buffer.from(Array.from({ length: 256 }, (_, at) => at)))
