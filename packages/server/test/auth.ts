@@ -244,6 +244,8 @@ export const startAuth = async (options: AuthFixtureOptions = {}): Promise<AuthF
 const startWechat = (clock: Clock): Promise<Sandbox> =>
   startSandbox({
     clock,
+    // WeChat allows a hundred logins of one person a minute; tests of races make more.
+    limits: { loginsPerUserMinute: 1_000 },
     apps: [
       { appid: APPID, secret: APP_SECRET, openPlatform: 'platform' },
       { appid: WEBSITE, secret: APP_SECRET, kind: 'website', openPlatform: 'platform' },

@@ -51,7 +51,7 @@ const callerOf = async ({ identityFor }: AuthServices, request: FastifyRequest, 
 /** Throws unless the request carries a service key. */
 export const requireAdmin = async ({ identityFor }: AuthServices, request: FastifyRequest): Promise<void> => {
   const proofs = supabaseProofs(request)
-  if (proofs.apikey === undefined && proofs.bearer === undefined) throw refuse('no_authorization')
+  if ((proofs.apikey ?? '') === '' && proofs.bearer === undefined) throw refuse('no_authorization')
   const caller = await identityFor(request.raw).authenticate(proofs)
   if (caller.role !== 'service_role') throw refuse('not_admin')
 }
