@@ -12,6 +12,7 @@ import type { Caller } from '../identity/caller.ts'
 import { systemClock } from '../kernel/clock.ts'
 import { randomIds } from '../kernel/ids.ts'
 import type { Condition } from './condition.ts'
+import { Live } from './live.ts'
 import { createLiveServices, type LiveServices } from './open.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -255,6 +256,47 @@ describe.each<Major>(['18', '15'])('subscriptions on PostgreSQL %s', (version) =
     })
     return new Map(rows.map((each) => [each.id, each.all]))
   }
+
+  it('tells opaque subscribers to read again when checking would take too long, and nobody else', async () => {
+    const { owner, requests } = database
+    await database.sql('truncate item, member')
+    await database.sql(
+      policySql([{ text: 'is_member(room) or owner = auth.uid()', restrictive: false, to: 'public' }], ''),
+    )
+    const strict = new Live({
+      feed: services.feed,
+      catalog,
+      owner,
+      requests,
+      clock: systemClock,
+      onError: () => {},
+      probesPerSecond: 0,
+    })
+    await strict.start()
+    const told: string[] = []
+    const listen = (who: Caller) =>
+      strict.subscribe({
+        schema: 'public',
+        table: 'item',
+        conditions: [],
+        operations: new Set<RowOperation>(['INSERT']),
+        select: null,
+        caller: who,
+        publication: 'supabase_realtime',
+        sink: {
+          matched: () => told.push(`${who.role} row`),
+          resync: () => told.push(`${who.role} again`),
+          status: () => {},
+        },
+      })
+    await listen(CALLERS[1] as Caller)
+    await listen(CALLERS[4] as Caller)
+    await database.sql(`insert into item values (1, '${uid(1)}', 1)`)
+    await settled()
+    await eventually(() => told.length === 2, 'both are told')
+    expect(told.sort()).toEqual(['authenticated again', 'service_role row'])
+    await strict.stop()
+  })
 
   it('delivers exactly what row-level security shows', async () => {
     await fc.assert(
