@@ -162,7 +162,7 @@ const SECRET = 'the secret of the tests, of more than thirty-two bytes'
 
 const logFor = (options: AuthFixtureOptions): RootLog => {
   if (options.logTo === undefined) return createLog({ level: 'fatal', stream: process.stderr })
-  const stream = { isTTY: false, write: (line: string) => (options.logTo?.(line), true) }
+  const stream = { isTTY: false, write: (line: string) => options.logTo?.(line) }
   return createLog({ level: 'debug', stream: stream as unknown as NodeJS.WriteStream })
 }
 

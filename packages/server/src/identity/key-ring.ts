@@ -103,7 +103,13 @@ const ringKey = async (jwk: JWK): Promise<RingKey> => {
   try {
     const verify = await importJWK(publicJwk, alg)
     const signs = jwk.d !== undefined && (jwk.key_ops === undefined || jwk.key_ops.includes('sign'))
-    return { kid: jwk.kid, alg, sign: signs ? await importJWK({ ...jwk, alg }, alg) : null, verify, publicJwk }
+    return {
+      kid: jwk.kid,
+      alg,
+      sign: signs ? await importJWK({ ...jwk, alg, key_ops: ['sign'] }, alg) : null,
+      verify,
+      publicJwk,
+    }
   } catch (cause) {
     throw invalidKey(`the key ${jwk.kid} cannot be read`, cause)
   }
