@@ -129,7 +129,7 @@ describe('a later launch', () => {
 
   it('logs in silently after a logout, as the same user', async () => {
     const page = await phone('grace')
-    await says(page, '欢迎回来')
+    await page.locator('.in').waitFor()
     const id = await userId('grace')
     await leave(page)
     await says(page, '茶凉了')

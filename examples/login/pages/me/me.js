@@ -39,9 +39,11 @@ Page({
 
   welcome(user, how) {
     const { again, welcome, back } = this.words
-    // A user who was made a moment ago is here for the first time.
-    const first = Math.abs(new Date(user.last_sign_in_at) - new Date(user.created_at)) < 2000
-    this.show(user, how === 'again' ? again : how === 'new' && first ? welcome : back)
+    // A first visit: this phone was never here, and the user was made a moment ago.
+    const made = Math.abs(new Date(user.last_sign_in_at) - new Date(user.created_at)) < 2000
+    const first = made && !wx.getStorageSync('visited')
+    wx.setStorageSync('visited', true)
+    this.show(user, how === 'again' ? again : first ? welcome : back)
   },
 
   show(user, note) {
