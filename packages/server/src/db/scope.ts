@@ -1,7 +1,7 @@
 /** Who a request runs as: role, claims and request settings, set inside the request's own batch and gone with it. */
 import { AppError } from '../kernel/errors.ts'
 import { quoteIdent } from '../sql/quote.ts'
-import { type Fragment, frag, join, type Statement, statement } from '../sql/sql.ts'
+import type { Statement } from '../sql/sql.ts'
 import type { BatchStatement, RawResult } from './batch.ts'
 import type { Pool, Transaction } from './pool.ts'
 
@@ -42,8 +42,9 @@ export const scopeStatement = (scope: Scope): Statement => {
   if (scope.readOnly) settings.push(['transaction_read_only', 'on'])
   // The role comes last: what precedes it is set with the rights of the login role.
   settings.push(['role', scope.role])
-  const calls: Fragment[] = settings.map(([name, value]) => frag`set_config(${name}, ${value}, true)`)
-  return statement('db.scope', frag`select ${join(calls)}`)
+  // Written out rather than through `frag`: it is part of every request, and fragments for it cost a tenth of one.
+  const calls = settings.map((_setting, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, true)`)
+  return { name: 'db.scope', text: `select ${calls.join(', ')}`, values: settings.flat() }
 }
 
 /** Without the right to bypass row-level security, the service role is played by another one. */

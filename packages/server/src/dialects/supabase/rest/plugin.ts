@@ -74,8 +74,7 @@ const errorAnswer = ({ status, body, headers }: ErrorAnswer): HttpAnswer => ({
 const send = ({ status, headers, body }: HttpAnswer, reply: FastifyReply): FastifyReply => {
   reply.code(status)
   for (const [name, value] of headers) reply.header(name, value)
-  // Fastify guesses a type for text; an answer without one must not get it.
-  return body === null ? reply.send() : reply.send(typeof body === 'string' ? Buffer.from(body) : body)
+  return body === null ? reply.send() : reply.send(body)
 }
 
 class RestApi {

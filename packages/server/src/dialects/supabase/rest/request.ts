@@ -20,6 +20,8 @@ export interface RestRequest {
   /** Several schemas are exposed, so the answer says which one it was. */
   readonly negotiatedProfile: boolean
   readonly pairs: Pairs
+  /** The same resource and parameters in a canonical form, for Content-Location. */
+  readonly location: string
   readonly preferences: Preferences
   readonly accepted: readonly MediaType[]
   readonly contentType: string | undefined
@@ -45,6 +47,7 @@ export const readRequest = async (
   const schema = schemaOf(method, headers, config)
   const prefer = headers.prefer
   const zones = mentionsTimeZone(prefer) ? await timeZones() : new Set<string>()
+  const pairs = parsePairs(query)
   const preferences = parsePrefer(prefer, (name) => zones.has(name))
   refuseInvalid(preferences)
   return {
@@ -53,7 +56,8 @@ export const readRequest = async (
     path,
     schema,
     negotiatedProfile: config.schemas.length > 1,
-    pairs: parsePairs(query),
+    pairs,
+    location: locationOf(resource, pairs),
     preferences,
     accepted: parseAccept(headers.accept),
     contentType: headers['content-type'],
@@ -61,6 +65,14 @@ export const readRequest = async (
     headers,
     range: method === 'GET' || method === 'HEAD' ? rangeOf(headers.range) : null,
   }
+}
+
+/** Parameters sorted by name. */
+const locationOf = (resource: Resource, pairs: Pairs): string => {
+  const name = resource.kind === 'relation' ? resource.name : ''
+  const sorted = [...pairs].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  const query = sorted.map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`).join('&')
+  return `/${encodeURIComponent(name)}${query === '' ? '' : `?${query}`}`
 }
 
 const splitOnce = (text: string, separator: string): readonly [string, string] => {

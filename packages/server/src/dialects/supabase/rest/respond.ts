@@ -100,7 +100,7 @@ const readAnswer = (rest: RestRequest, action: Action, outcome: Outcome, headers
   const to = from + BigInt(outcome.rows) - 1n
   const voidCall = called !== null && resultShape(called) === 'void'
   headers.push(['Content-Range', contentRange(from, to, total)])
-  if (request.kind === 'read') headers.push(['Content-Location', contentLocation(rest)])
+  if (request.kind === 'read') headers.push(['Content-Location', rest.location])
   if (voidCall) return { status: 204, body: null }
   headers.push(['Content-Type', representation.contentType])
   const status = total !== null && 1n + to - from < total ? 206 : 200
@@ -117,14 +117,6 @@ const outOfBounds = (from: bigint, total: bigint): RestError =>
 export const contentRange = (from: bigint, to: bigint, total: bigint | null): string => {
   const range = total !== 0n && from <= to ? `${from}-${to}` : '*'
   return `${range}/${total ?? '*'}`
-}
-
-/** The same request in a canonical form: parameters sorted by name. */
-const contentLocation = (rest: RestRequest): string => {
-  const name = rest.resource.kind === 'relation' ? rest.resource.name : ''
-  const sorted = [...rest.pairs].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  const query = sorted.map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`).join('&')
-  return `/${encodeURIComponent(name)}${query === '' ? '' : `?${query}`}`
 }
 
 const locationOf = (rest: RestRequest, key: readonly (string | null)[]): string => {
