@@ -20,32 +20,50 @@ import { URL } from './url/url.ts'
 // `global` is the older name: base libraries before 2.19 have no globalThis.
 declare const global: Record<string, unknown> | undefined
 
+const classes = {
+  AbortController,
+  AbortSignal,
+  Blob,
+  DOMException,
+  Event,
+  EventTarget,
+  File,
+  FormData,
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  TextDecoder,
+  TextEncoder,
+  URL,
+  URLSearchParams,
+}
+
+/**
+ * Minified classes have other names, and libraries do look: pocketbase tells a form by `constructor.name`, others by
+ * `Object.prototype.toString`.
+ */
+function named<All extends Record<string, { readonly prototype: object }>>(all: All): All {
+  for (const name of Object.keys(all)) {
+    const made = all[name]
+    if (!made) continue
+    Object.defineProperty(made, 'name', { value: name, configurable: true })
+    Object.defineProperty(made.prototype, Symbol.toStringTag, { value: name, configurable: true })
+  }
+  return all
+}
+named(classes)
+
 /** Everything by the name that libraries look for. */
 export function webApis(runtime: Runtime = sharedRuntime()) {
   return {
-    AbortController,
-    AbortSignal,
-    Blob,
-    DOMException,
-    Event,
-    EventTarget,
-    File,
-    FormData,
-    Headers,
-    ReadableStream,
-    Request,
-    Response,
-    TextDecoder,
-    TextEncoder,
-    URL,
-    URLSearchParams,
+    ...classes,
+    ...named({ EventSource: runtime.EventSource, WebSocket: runtime.WebSocket }),
     atob,
     btoa,
     queueMicrotask,
     structuredClone,
     fetch: runtime.fetch,
-    EventSource: runtime.EventSource,
-    WebSocket: runtime.WebSocket,
     localStorage: runtime.localStorage,
   }
 }

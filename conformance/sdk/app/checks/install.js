@@ -14,6 +14,22 @@ module.exports = {
     )
     equal(sdk.install({ target }), [])
   },
+  'minified classes keep the names that libraries look for': () => {
+    const { EventSource, WebSocket } = sdk.webApis()
+    const classes = {
+      Blob: sdk.Blob,
+      EventSource,
+      File: sdk.File,
+      FormData: sdk.FormData,
+      Headers: sdk.Headers,
+      URL: sdk.URL,
+      WebSocket,
+    }
+    for (const [name, made] of Object.entries(classes)) equal(made.name, name)
+    equal(new sdk.FormData().constructor.name, 'FormData')
+    equal(Object.prototype.toString.call(new sdk.File([], 'a')), '[object File]')
+    equal(String(new sdk.URLSearchParams('a=1')), 'a=1')
+  },
   'install takes a choice, and force': () => {
     const target = { URL: 'mine' }
     equal(sdk.install({ target, only: ['URL'], force: true }), ['URL'])

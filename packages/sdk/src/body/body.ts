@@ -120,8 +120,8 @@ export abstract class Body {
   _cloneContent(): Content {
     if (this.bodyUsed) throw typeError('the body was read already')
     if (!(this._content instanceof ReadableStream)) return this._content
-    const [mine, theirs] = this._content.tee()
-    this._content = mine
-    return theirs
+    const branches = this._content.tee()
+    this._content = branches[0]
+    return branches[1]
   }
 }

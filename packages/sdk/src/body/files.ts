@@ -17,7 +17,7 @@ export interface FileRange {
 
 type Piece = Uint8Array<ArrayBuffer> | FileRange
 
-export type BlobPart = string | ArrayBuffer | ArrayBufferView | Blob
+export type BlobPart = string | ArrayBuffer | ArrayBufferView | Bytes
 
 const isRange = (piece: Piece): piece is FileRange => 'path' in piece
 
@@ -44,13 +44,13 @@ function readRange({ path, position, length }: FileRange): Promise<Uint8Array<Ar
 }
 
 function pieceOf(part: unknown): Piece[] {
-  if (part instanceof Blob) return part._pieces
+  if (part instanceof Bytes) return part._pieces
   const view = viewOf(part)
   return [view ? new Uint8Array(view) : utf8Encode(String(part))]
 }
 
 /** Immutable bytes with a type. */
-export class Blob {
+class Bytes {
   readonly size: number
   readonly type: string
   readonly _pieces: Piece[]
@@ -60,13 +60,12 @@ export class Blob {
       throw typeError('Blob: not a list of parts')
     const type = String(options.type ?? '')
     this.type = /[^\x20-\x7e]/.test(type) ? '' : type.toLowerCase()
-    const pieces: Piece[] = []
-    for (const part of Array.from(parts)) pieces.push(...pieceOf(part))
+    const pieces = Array.from(parts).reduce<Piece[]>((all, part) => all.concat(pieceOf(part)), [])
     this._pieces = pieces
     this.size = pieces.reduce((sum, piece) => sum + piece.length, 0)
   }
 
-  slice(start = 0, end = this.size, type = ''): Blob {
+  slice(start = 0, end = this.size, type = ''): Bytes {
     const { size } = this
     const clamp = (at: number): number => Math.min(Math.max(at < 0 ? size + at : at, 0), size)
     return blobOf(cut(this._pieces, clamp(start), clamp(end)), type)
@@ -95,18 +94,10 @@ export class Blob {
       },
     })
   }
-
-  toString(): string {
-    return `[object ${this[Symbol.toStringTag]}]`
-  }
-
-  get [Symbol.toStringTag](): string {
-    return 'Blob'
-  }
 }
 
-function blobOf(pieces: Piece[], type: string): Blob {
-  const blob = new Blob([], { type })
+function blobOf(pieces: Piece[], type: string): Bytes {
+  const blob = new Bytes([], { type })
   return Object.assign(blob, { _pieces: pieces, size: pieces.reduce((sum, piece) => sum + piece.length, 0) })
 }
 
@@ -132,7 +123,7 @@ export interface FileOptions {
 }
 
 /** A Blob with a name. */
-export class File extends Blob {
+export class File extends Bytes {
   readonly name: string
   readonly lastModified: number
   /** Called while this file is being uploaded, whatever library sends it. */
@@ -142,10 +133,6 @@ export class File extends Blob {
     super(parts, options)
     this.name = scalarValues(name)
     this.lastModified = options.lastModified ?? now()
-  }
-
-  override get [Symbol.toStringTag](): string {
-    return 'File'
   }
 }
 
@@ -177,7 +164,9 @@ export function wxFile(path: string, options: WxFileOptions = {}): File {
 }
 
 /** The path of a Blob that is one whole file of the mini-program. */
-export function pathOf(blob: Blob): string | null {
+export function pathOf(blob: Bytes): string | null {
   const piece = blob._pieces[0]
   return blob._pieces.length === 1 && piece && isRange(piece) && piece.whole ? piece.path : null
 }
+
+export { Bytes as Blob }

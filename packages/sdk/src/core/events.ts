@@ -21,8 +21,8 @@ export class Event {
   readonly cancelable: boolean
   readonly timeStamp: number = Date.now()
   defaultPrevented = false
-  target: EventTarget | null = null
-  currentTarget: EventTarget | null = null
+  target: Emitter | null = null
+  currentTarget: Emitter | null = null
   /** Set by stopImmediatePropagation. */
   _stopped = false
 
@@ -54,8 +54,11 @@ interface Entry {
   gone: boolean
 }
 
-/** Listeners by type, and `on<type>` properties. */
-export class EventTarget {
+/**
+ * Listeners by type, and `on<type>` properties. Declared by another name than it is known by, as all classes that others
+ * extend: the step to ES5 would take a class with a global's name for the global, and wrap it in 1 KB of care.
+ */
+class Emitter {
   private _listeners: Entry[] = []
 
   addEventListener(type: string, listener: Listener | null, options?: ListenerOptions | boolean): void {
@@ -101,3 +104,5 @@ export function guard(run: () => unknown): void {
     }, 0)
   }
 }
+
+export { Emitter as EventTarget }

@@ -31,7 +31,7 @@ export interface EventSourceParts {
 }
 
 /** Listens to an event stream. */
-export class EventSource extends EventTarget {
+class Events extends EventTarget {
   static readonly CONNECTING = 0 as const
   static readonly OPEN = 1 as const
   static readonly CLOSED = 2 as const
@@ -162,7 +162,7 @@ export class EventSource extends EventTarget {
 }
 
 export interface EventSourceConstructor {
-  new (url: string | URL, init?: EventSourceInit): EventSource
+  new (url: string | URL, init?: EventSourceInit): Events
   readonly CONNECTING: 0
   readonly OPEN: 1
   readonly CLOSED: 2
@@ -170,9 +170,11 @@ export interface EventSourceConstructor {
 
 /** The class as code expects it, over a fetch. */
 export function buildEventSource(parts: EventSourceParts): EventSourceConstructor {
-  return class extends EventSource {
+  return class extends Events {
     constructor(url: string | URL, init?: EventSourceInit) {
       super(parts, url, init)
     }
   }
 }
+
+export { Events as EventSource }

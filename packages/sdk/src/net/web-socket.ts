@@ -23,7 +23,7 @@ export interface SocketParts {
   readonly connectivity: Connectivity
   readonly options: SocketOptions
   /** The one socket of this class that is open: WeChat allows five in all, and a forgotten one counts. */
-  readonly current: { socket: WebSocket | null }
+  readonly current: { socket: Socket | null }
 }
 
 type Handler = ((event: Event) => unknown) | null
@@ -39,7 +39,7 @@ function addressOf(url: string | URL): string {
 }
 
 /** A connection. Opening another one of the same class closes this one. */
-export class WebSocket extends EventTarget {
+class Socket extends EventTarget {
   static readonly CONNECTING = 0 as const
   static readonly OPEN = 1 as const
   static readonly CLOSING = 2 as const
@@ -193,7 +193,7 @@ export class WebSocket extends EventTarget {
 }
 
 export interface WebSocketConstructor {
-  new (url: string | URL, protocols?: string | readonly string[]): WebSocket
+  new (url: string | URL, protocols?: string | readonly string[]): Socket
   readonly CONNECTING: 0
   readonly OPEN: 1
   readonly CLOSING: 2
@@ -203,9 +203,11 @@ export interface WebSocketConstructor {
 /** The class as code expects it. Each call makes a class of its own, with one socket at a time. */
 export function buildWebSocket(parts: Omit<SocketParts, 'current'>): WebSocketConstructor {
   const all: SocketParts = { ...parts, current: { socket: null } }
-  return class extends WebSocket {
+  return class extends Socket {
     constructor(url: string | URL, protocols?: string | readonly string[]) {
       super(all, url, protocols)
     }
   }
 }
+
+export { Socket as WebSocket }

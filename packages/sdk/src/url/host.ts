@@ -42,7 +42,10 @@ function punycode(label: string): string {
   if (handled > 0) result += '-'
   let [current, delta, bias, isFirst] = [0x80, 0, 72, true]
   while (handled < points.length) {
-    const next = Math.min(...points.filter((point) => point >= current))
+    const next = points.reduce(
+      (least, point) => (point < current ? least : Math.min(least, point)),
+      Number.POSITIVE_INFINITY,
+    )
     delta += (next - current) * (handled + 1)
     current = next
     for (const point of points) {
