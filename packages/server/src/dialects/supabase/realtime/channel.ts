@@ -1,16 +1,15 @@
 /** One joined channel of one socket: broadcast, presence and postgres_changes of a topic, under the rights of one token. */
 import type { Caller } from '../../../identity/caller.ts'
 import { toError } from '../../../kernel/errors.ts'
-import { isObject, type JsonObject } from '../../../kernel/json.ts'
+import type { JsonObject } from '../../../kernel/json.ts'
 import type { MessageBody, Topic, TopicMessage } from '../../../live/broadcast.ts'
-import { Budget } from '../../../live/budget.ts'
 import type { ChannelExtension, ChannelRead } from '../../../live/channel-access.ts'
-import type { PresenceDiff, PresenceEntry } from '../../../live/presence.ts'
 import type { Frame } from '../../../sockets/frame.ts'
 import { BoundChanges, type NumberedBinding, numberBindings, publicMessage } from './bindings.ts'
 import { type ChangeDispatch, Gathered } from './change-dispatch.ts'
+import { ChannelPresence } from './channel-presence.ts'
 import { encodeFrame, type Incoming, type Outgoing, type ProtocolVersion } from './codec.ts'
-import { type ChangeFrames, type SharedFrames, stateText } from './frames.ts'
+import type { ChangeFrames, SharedFrames } from './frames.ts'
 import type { JoinRequest } from './join.ts'
 import { type RealtimeLimits, refusals } from './limits.ts'
 import type { RealtimeServices } from './services.ts'
@@ -53,8 +52,7 @@ export class Channel {
   readonly #place: Topic
   readonly #bindings: readonly NumberedBinding[]
   readonly #gathered = new Gathered()
-  readonly #presenceBudget: Budget
-  readonly #presenceKey: string
+  readonly #presence: ChannelPresence
   #state: State = 'joining'
   #caller: Caller
   #token: string
@@ -62,8 +60,6 @@ export class Channel {
   #read: ChannelRead = { broadcast: true, presence: true }
   #mayWrite: Partial<Record<ChannelExtension, boolean>> = {}
   #leaveBroadcast: (() => void) | null = null
-  #leavePresence: (() => void) | null = null
-  #entry: PresenceEntry | null = null
   #cancelRecheck: () => void = () => {}
 
   constructor(options: ChannelOptions) {
@@ -76,8 +72,7 @@ export class Channel {
     this.#id = services.ids.uuid()
     this.#place = { name: options.name, private: request.private }
     this.#bindings = numberBindings(request.bindings)
-    this.#presenceKey = request.presence.key ?? services.ids.uuid()
-    this.#presenceBudget = new Budget(services.clock, options.limits.presencePerSecond)
+    this.#presence = this.#makePresence()
   }
 
   get joined(): boolean {
@@ -114,7 +109,7 @@ export class Channel {
     })
     this.#changes?.activate()
     this.#reply(ref, 'ok', { postgres_changes: this.#bindings.map(({ sent, id }) => ({ ...sent, id })) })
-    if (request.presence.enabled) this.#watchPresence()
+    if (request.presence.enabled) this.#presence.watch()
     if (request.broadcast.replicationReady) this.#announceReplication()
     if (this.#bindings.length > 0) this.#announceChanges()
     this.#scheduleRecheck()
@@ -126,7 +121,7 @@ export class Channel {
       case 'broadcast':
         return this.#broadcast(message)
       case 'presence':
-        return this.#presence(message)
+        return this.#presencePush(message)
       case 'access_token':
         return this.#newToken(message.payload)
       default:
@@ -167,8 +162,7 @@ export class Channel {
     this.#cancelRecheck()
     this.#changes?.close()
     this.#leaveBroadcast?.()
-    this.#leavePresence?.()
-    this.#untrack()
+    this.#presence.close()
     this.#options.host.ended(this)
   }
 
@@ -254,47 +248,29 @@ export class Channel {
 
   // --- presence
 
-  #watchPresence(): void {
-    if (this.#leavePresence !== null || !this.#read.presence) return
-    const { presence } = this.#options.services
-    this.#leavePresence = presence.watch(this.#place, { presenceChanged: (diff) => this.#presenceChanged(diff) })
-    this.#push('presence_state', stateText(presence.state(this.#place)), null)
+  #makePresence(): ChannelPresence {
+    const { services, limits, request, host, frames } = this.#options
+    return new ChannelPresence({
+      presence: services.presence,
+      clock: services.clock,
+      limits,
+      place: this.#place,
+      key: request.presence.key ?? services.ids.uuid(),
+      mayRead: () => this.#read.presence,
+      mayTrack: async () => this.#isAllowed('presence') || this.#askWrite('presence'),
+      joined: () => this.joined,
+      tellState: (state) => this.#push('presence_state', state, null),
+      tellDiff: (diff) => {
+        if (this.joined) host.send(frames.diff(this.topic, diff, host.version))
+      },
+    })
   }
 
-  #presenceChanged(diff: PresenceDiff): void {
-    const { host, frames } = this.#options
-    if (this.joined) host.send(frames.diff(this.topic, diff, host.version))
-  }
-
-  async #presence(message: Incoming): Promise<void> {
-    const { ref } = message
-    const { event, payload } = message.payload
-    const refuse = (reason: string) => this.#reply(ref, 'error', { reason })
-    if (!this.#presenceBudget.take()) return refuse(refusals.tooManyPresence)
-    switch (typeof event === 'string' ? event.toLowerCase() : '') {
-      case 'track': {
-        const meta = payload ?? {}
-        if (!isObject(meta)) return refuse('the payload of a presence is an object')
-        if (JSON.stringify(meta).length > this.#options.limits.presenceBytes) return refuse(refusals.presenceTooLarge)
-        if (!this.#isAllowed('presence') && !(await this.#askWrite('presence')))
-          return refuse(refusals.notWritable(this.#place.name))
-        if (!this.joined) return
-        this.#watchPresence()
-        this.#entry = this.#options.services.presence.track(this.#place, this.#presenceKey, meta, this.#entry)
-        return this.#reply(ref, 'ok', {})
-      }
-      case 'untrack':
-        this.#untrack()
-        return this.#reply(ref, 'ok', {})
-      default:
-        return refuse(`UnknownPresenceEvent: ${String(event).slice(0, 50)}`)
-    }
-  }
-
-  #untrack(): void {
-    if (this.#entry === null) return
-    this.#options.services.presence.untrack(this.#place, this.#entry)
-    this.#entry = null
+  async #presencePush(message: Incoming): Promise<void> {
+    const refusal = await this.#presence.handle(message)
+    if (refusal === undefined) return
+    if (refusal === null) this.#reply(message.ref, 'ok', {})
+    else this.#reply(message.ref, 'error', { reason: refusal })
   }
 
   // --- rights
