@@ -39,6 +39,7 @@ const KNOWN_DIFFERENCES = [
   '- Names of columns come from the schema only: an unknown one is refused with Postgres’s own words (42703) before a statement is sent.',
   '- Nesting, the number of parameters and of selected columns are bounded; past a bound the answer is 400 PGRST100 or PGRST102.',
   '- Limits of the server that a request exceeds (class 54: nesting, columns, the size of an indexed value) answer 400 instead of 500.',
+  '- A statement may take 8 seconds where neither the role nor the authenticator has a `statement_timeout`.',
   '- A related order may name a column that the embed does not select.',
   '- The detail text of a grammar error (PGRST100) names the same alternatives, not always in the same words.',
   '- GeoJSON needs PostGIS in the database, which the embedded server does not carry.',

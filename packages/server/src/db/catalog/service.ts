@@ -70,8 +70,9 @@ export class CatalogService implements Service {
 
   /** The newest snapshot. */
   get current(): Catalog {
-    if (this.#current === null)
-      throw new AppError('unavailable', 'The schema has not been read yet.', { retryAfter: 1 })
+    if (this.#current === null) {
+      throw new AppError('unavailable', 'The schema has not been read yet.', { reason: 'schema_unread', retryAfter: 1 })
+    }
     return this.#current
   }
 

@@ -17,6 +17,8 @@ export interface RestConfig {
   readonly serverTiming: boolean
   /** Updates and deletes of whole tables are refused, as Supabase's servers do. */
   readonly safeUpdate: boolean
+  /** How long a statement may take where neither the caller's role nor the authenticator says so; null for no limit. */
+  readonly statementTimeout: string | null
   /** Settings that are set on every request: `app.settings.*`. */
   readonly appSettings: readonly (readonly [string, string])[]
   /** Settings of functions that hold for the whole transaction. */
@@ -43,6 +45,7 @@ export const DEFAULT_CONFIG: RestConfig = {
   rootFunction: null,
   serverTiming: false,
   safeUpdate: true,
+  statementTimeout: '8s',
   appSettings: [],
   hoistedSettings: new Set(['statement_timeout', 'plan_filter.statement_cost_limit', 'default_transaction_isolation']),
 }
@@ -75,6 +78,8 @@ export const readConfig = (catalog: Catalog, role: string, base: RestConfig = DE
     rootFunction: get('db_root_spec') ?? base.rootFunction,
     serverTiming: flag('server_timing_enabled', base.serverTiming),
     safeUpdate: flag('db_safe_update', base.safeUpdate),
+    // A login role's own setting is in force from its login on.
+    statementTimeout: settings.has('statement_timeout') ? null : base.statementTimeout,
     appSettings: [...base.appSettings, ...appSettings(settings)],
     hoistedSettings: new Set(list('db_hoisted_tx_settings', [...base.hoistedSettings])),
   }

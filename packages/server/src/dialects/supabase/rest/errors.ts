@@ -51,6 +51,10 @@ export const toAnswer = (error: unknown, anonymous: boolean): ErrorAnswer => {
 }
 
 const unavailable = (error: unknown): ErrorAnswer => {
+  if (error instanceof AppError && error.reason === 'schema_unread') {
+    const message = 'Could not query the database for the schema cache. Retrying.'
+    return new RestError(503, { code: 'PGRST002', message }, [['Retry-After', '1']]).answer
+  }
   const cause = error instanceof AppError && error.cause instanceof Error ? error.cause : error
   const timedOut = cause instanceof Error && /timeout exceeded when trying to connect/.test(cause.message)
   const body = timedOut

@@ -44,7 +44,7 @@ export const restDialect =
     const api = new RestApi(services)
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-    app.setErrorHandler((error, request, reply) => sendError(error, request, reply, api.config.anonRole))
+    app.setErrorHandler((error, request, reply) => sendError(error, request, reply, api.anonRole))
     const handle = async (request: FastifyRequest, reply: FastifyReply) => {
       const answer = await api.answer(request, app.prefix)
       return send(answer, reply)
@@ -84,6 +84,11 @@ class RestApi {
 
   constructor(services: RestServices) {
     this.#services = services
+  }
+
+  /** Known also while the schema is not. */
+  get anonRole(): string {
+    return this.#configured?.config.anonRole ?? this.#services.config?.anonRole ?? DEFAULT_CONFIG.anonRole
   }
 
   get config(): RestConfig {

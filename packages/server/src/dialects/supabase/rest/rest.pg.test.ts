@@ -120,6 +120,24 @@ describe.each<Major>(['15', '18'])('REST on PostgreSQL %s', (version) => {
     await configure({ default_transaction_isolation: null }, 'anon')
   })
 
+  it('lets no statement run on for ever', async () => {
+    expect((await get('/rpc/show?setting=statement_timeout')).json()).toBe('8s')
+    await configure({ statement_timeout: '1min' })
+    // The login's own setting is left alone; connections of before still have none.
+    expect((await get('/rpc/show?setting=statement_timeout')).json()).not.toBe('8s')
+    await configure({ statement_timeout: null })
+  })
+
+  it('says that the schema is not known yet', async () => {
+    const unread = new CatalogService({ pool: database.owner, connection: database.connection, clock: systemClock })
+    const early = serverOver({ pool: database.requests, catalog: unread })
+    const answer = await early.inject({ url: '/rest/v1/thing' })
+    expect(answer.statusCode).toBe(503)
+    expect(answer.json()).toMatchObject({ code: 'PGRST002' })
+    expect(answer.headers['retry-after']).toBe('1')
+    await early.close()
+  })
+
   it('undoes what the client asks to undo, and keeps what it asks to keep', async () => {
     const insert = (id: number, prefer: string) =>
       app.inject({

@@ -25,6 +25,7 @@ export const scopeOf = (
     readOnly: action.readOnly,
     settings: [
       ...(scope.settings ?? []),
+      ...(config.statementTimeout === null ? [] : [['statement_timeout', config.statementTimeout] as const]),
       ...roleSettings(caller, catalog),
       ...functionSettings(action, config),
       ...(rest.preferences.timezone === null ? [] : [['timezone', rest.preferences.timezone] as const]),
