@@ -223,5 +223,6 @@ export class Live implements Service {
   #resyncAll(reason: string): void {
     this.#counters.resyncs++
     this.#registry.resync(reason)
+    void this.#exclusive(() => this.#registry.reloadSets())
   }
 }

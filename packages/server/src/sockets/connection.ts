@@ -120,8 +120,13 @@ export class Connection {
     this.#ws.on('message', (data, isBinary) => {
       this.#lastHeard = this.#clock.now()
       if (this.#closing) return
-      if (isBinary) events.binary(toBuffer(data))
-      else events.text(toBuffer(data).toString('utf8'))
+      try {
+        if (isBinary) events.binary(toBuffer(data))
+        else events.text(toBuffer(data).toString('utf8'))
+      } catch {
+        // A message that breaks its handler ends its own connection, never the process.
+        this.close(closeCodes.internal, 'internal error')
+      }
     })
     this.#ws.on('pong', () => {
       this.#lastHeard = this.#clock.now()

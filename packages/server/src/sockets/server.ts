@@ -81,15 +81,14 @@ export class SocketServer {
       refuse(socket, 404, { message: 'There is nothing at this address.' })
       return
     }
-    route.decide(request, url).then(
-      (decision) => {
+    route
+      .decide(request, url)
+      .then((decision) => {
         if ('refuse' in decision) refuse(socket, decision.refuse.status, decision.refuse.body)
-        else this.#accept(request, socket, head, decision.accept)
-        socket.off('error', ignore)
-        if (socket.destroyed || 'refuse' in decision) socket.on('error', ignore)
-      },
-      () => refuse(socket, 500, { message: 'Something went wrong here.' }),
-    )
+        // ws listens for errors of the sockets that it takes over.
+        else if (!socket.destroyed) this.#accept(request, socket, head, decision.accept)
+      })
+      .catch(() => refuse(socket, 500, { message: 'Something went wrong here.' }))
   }
 
   /** Closes every connection with "going away", so that clients reconnect elsewhere; who does not answer in time is cut off. */

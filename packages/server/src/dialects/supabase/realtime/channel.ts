@@ -329,7 +329,10 @@ export class Channel {
     this.#cancelRecheck()
     const { expiresAt } = this.#caller
     const left = expiresAt === null ? RECHECK_MS : expiresAt * 1000 - clock.now()
-    this.#cancelRecheck = clock.after(Math.max(0, Math.min(left, RECHECK_MS)), () => void this.#recheck())
+    this.#cancelRecheck = clock.after(Math.max(0, Math.min(left, RECHECK_MS)), () => {
+      // Rights that cannot be checked are no rights: the client joins again, and is then checked.
+      this.#recheck().catch(() => this.fail())
+    })
   }
 
   async #recheck(): Promise<void> {

@@ -108,7 +108,7 @@ export class Session implements ConnectionEvents, ChannelHost {
     }
     // Most messages are broadcasts that nothing has to wait for.
     if (channel?.isImmediate(message) && !this.#lines.has(channel.topic)) {
-      void channel.handle(message)
+      channel.handle(message).catch((error) => channel.failed(message.ref, error))
       return
     }
     this.#enqueue({ ...message, topic: channel?.topic ?? message.topic }, () => this.#toChannel(message))
