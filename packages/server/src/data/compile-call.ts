@@ -23,28 +23,42 @@ export const compileCall = (request: Call, options: OutputOptions, context: Data
   const shape = resultShape(chosen.function)
   if (options.maxAffected !== null && !chosen.function.returns.set) throw new DataError({ kind: 'max_affected_call' })
   const scalar = shape === 'scalar' || shape === 'scalars' || shape === 'void'
-  return scalar ? scalarCall(request, chosen, shape, options) : rowsCall(request, chosen, options, context)
+  return scalar ? scalarCall(request, chosen, shape, options, context) : rowsCall(request, chosen, options, context)
 }
+
+/** The name by which filters and orders mean a function's plain values. */
+const SCALAR = 'pgrst_scalar'
 
 const scalarCall = (
   request: Call,
   chosen: ChosenFunction,
   shape: ResultShape,
   options: OutputOptions,
+  context: DataContext,
 ): CompiledRequest => {
+  const { function: called } = chosen
+  const { typeOid, typeName } = called.returns
+  const columns = [outputColumn(SCALAR, typeOid, typeName, 1, context.catalog)]
+  const source: Source = { alias: 't0', name: 'pgrst_call', relation: null, columns, row: ident('t0') }
+  // Whatever names a column that is not there is refused here, not ignored.
+  const node = { ...compileNode(request.node, source, context), columns: [] }
+  const from = keyword('called as t0')
   const { before, call } = callSql(chosen, request.arguments)
-  const { limit, offset } = request.node
-  const range = frag`${limit === null ? keyword('') : frag` limit ${param(String(limit))}::bigint`}${offset === 0n ? keyword('') : frag` offset ${param(String(offset))}::bigint`}`
-  const rows = frag`select called.scalar from ${before}lateral (select ${call} as scalar) as called`
+  const invoked = frag`select c.value as ${ident(SCALAR)} from ${before}lateral (select ${call} as value) as c`
+  const shown = selectSql(node, from, { extra: [frag`${ident('t0', SCALAR)} as scalar`] })
+  const { total, counter } = totalSql(countSql(node, from), options)
   const main = outputSql(
     {
-      with: [namedQuery('called', frag`${rows}`), namedQuery('source', frag`select scalar from called${range}`)],
-      total: options.count === null ? null : keyword('(select count(*) from called)'),
+      with: [namedQuery('called', invoked), namedQuery('source', shown), ...counter],
+      total,
       scalar: shape === 'scalars' ? 'set' : 'one',
     },
     options,
   )
-  return { main: statement('data.call', main), planned: null }
+  return {
+    main: statement('data.call', main),
+    planned: plannedStatement(frag`select 1 from (${invoked}) as t0`, options),
+  }
 }
 
 const rowsCall = (
