@@ -50,8 +50,15 @@ export interface World {
 export interface App {
   readonly report: StartReport
   readonly database: Database
+  /** Every route, in the order in which they were made. */
+  readonly routes: readonly Route[]
   /** Answers what is under way, closes every socket, stops the database. Safe to call twice. */
   stop(): Promise<void>
+}
+
+export interface Route {
+  readonly method: string
+  readonly url: string
 }
 
 /** Everything below the dialects. */
@@ -88,7 +95,8 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
       running.push(service)
       await service.start()
     }
-    const http = await createHttp(services, world)
+    const routes: Route[] = []
+    const http = await createHttp(services, world, routes)
     running.push({ start: async () => {}, stop: () => http.close() })
     const sockets = new SocketServer({ clock: world.clock })
     sockets.route(services.realtime.upgrade)
@@ -96,7 +104,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     running.push({ start: async () => {}, stop: () => sockets.stop() })
     const url = await listen(http, config)
     address.url = config.externalUrl ?? url
-    return { database, report: reportOf({ url, database, keys, development }), stop: once(stop) }
+    return { database, routes, report: reportOf({ url, database, keys, development }), stop: once(stop) }
   } catch (error) {
     await stop()
     throw error
@@ -162,7 +170,7 @@ const VERSION = '0.1.0'
 /** Bytes of an ordinary request body. */
 const BODY_LIMIT = 10 * 1024 * 1024
 
-const createHttp = async (services: Services, world: World): Promise<FastifyInstance> => {
+const createHttp = async (services: Services, world: World, routes: Route[]): Promise<FastifyInstance> => {
   const { config, identityFor, auth, keys, files, database, catalog, realtime } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
@@ -172,6 +180,9 @@ const createHttp = async (services: Services, world: World): Promise<FastifyInst
     bodyLimit: BODY_LIMIT,
     dialects: dialectErrors(services),
   })
+  http.addHook('onRoute', ({ method, url }) => {
+    for (const each of Array.isArray(method) ? method : [method]) routes.push({ method: each, url })
+  })
   registerHealth(http, () => database.requests.run(ping))
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
   const guardServiceKey = createServiceKeyGuard({ log, clock })
@@ -179,9 +190,17 @@ const createHttp = async (services: Services, world: World): Promise<FastifyInst
     guardServiceKey(request)
     auth.seen.note(request.caller.userId, deviceOf(request))
   }
+  const limitCost = limitRequestCost(DEFAULT_REQUEST_COST)
+  // On its own: a hook of a parent reaches all children, and most of these routes give out the tokens that the others ask for.
+  await http.register(
+    async (accounts) => {
+      accounts.addHook('onRequest', limitCost)
+      await accounts.register(authDialect({ auth, identityFor, guardServiceKey, version: VERSION }))
+    },
+    { prefix: '/auth/v1' },
+  )
   await http.register(async (supabase) => {
-    supabase.addHook('onRequest', limitRequestCost(DEFAULT_REQUEST_COST))
-    await supabase.register(authDialect({ auth, identityFor, version: VERSION }), { prefix: '/auth/v1' })
+    supabase.addHook('onRequest', limitCost)
     supabase.addHook('onRequest', authenticated(identityFor, supabaseProofs, noteCaller))
     await supabase.register(restDialect({ pool: database.requests, catalog, config: config.api }), {
       prefix: '/rest/v1',

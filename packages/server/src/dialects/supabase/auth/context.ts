@@ -13,6 +13,8 @@ import { AppError } from '../../../kernel/errors.ts'
 export interface AuthServices {
   readonly auth: Auth
   readonly identityFor: IdentityFor
+  /** Hears of every request that a service key makes, and may refuse it. */
+  readonly guardServiceKey?: (request: FastifyRequest) => void
   /** For `/health`. */
   readonly version: string
 }
@@ -49,11 +51,16 @@ const callerOf = async ({ identityFor }: AuthServices, request: FastifyRequest, 
 }
 
 /** Throws unless the request carries a service key. */
-export const requireAdmin = async ({ identityFor }: AuthServices, request: FastifyRequest): Promise<void> => {
+export const requireAdmin = async (
+  { identityFor, guardServiceKey }: AuthServices,
+  request: FastifyRequest,
+): Promise<void> => {
   const proofs = supabaseProofs(request)
   if ((proofs.apikey ?? '') === '' && proofs.bearer === undefined) throw refuse('no_authorization')
   const caller = await identityFor(request.raw).authenticate(proofs)
   if (caller.role !== 'service_role') throw refuse('not_admin')
+  request.caller = caller
+  guardServiceKey?.(request)
 }
 
 /** Where a person should end up: as a parameter, as a header, or in the body. */

@@ -1,6 +1,6 @@
 /** Keys that sign, keys that verify, and changing them while people stay logged in; hooks that see every token. */
 import { createHmac } from 'node:crypto'
-import { createLocalJWKSet, decodeProtectedHeader, exportSPKI, importJWK, jwtVerify } from 'jose'
+import { type CryptoKey, createLocalJWKSet, decodeProtectedHeader, exportSPKI, importJWK, jwtVerify } from 'jose'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type AuthFixture, signUp, startAuth } from '../../../../test/auth.ts'
 import { generateSigningKey } from '../../../identity/key-ring.ts'

@@ -14,27 +14,32 @@ export const disabledRoutes =
       onRequest: async (request: Parameters<typeof requireUser>[1]) => void (await requireUser(services, request)),
     }
     const asAdmin = { onRequest: (request: Parameters<typeof requireAdmin>[1]) => requireAdmin(services, request) }
+    const anybody = {}
     const sso = off('saml_provider_disabled', 'SAML 2.0 is disabled')
     const passkeys = off('passkey_disabled', 'Passkeys are disabled')
     const server = off('oauth_server_disabled', 'The OAuth 2.1 server is disabled')
 
+    type Options = typeof asUser | typeof asAdmin | typeof anybody
+    const every = (url: string, options: Options, handler: () => Promise<never>) =>
+      app.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url, ...options, handler })
+
     app.post('/sso', sso)
-    app.all('/passkeys', asUser, passkeys)
-    app.all('/passkeys/*', passkeys)
-    app.all('/user/oauth/grants', asUser, server)
-    app.all('/oauth/*', server)
-    app.all('/admin/oauth/*', asAdmin, server)
-    app.all('/admin/sso/*', asAdmin, sso)
-    app.all(
+    every('/passkeys', asUser, passkeys)
+    every('/passkeys/*', anybody, passkeys)
+    every('/user/oauth/grants', asUser, server)
+    every('/oauth/*', anybody, server)
+    every('/admin/oauth/*', asAdmin, server)
+    every('/admin/sso/*', asAdmin, sso)
+    every(
       '/admin/custom-providers',
       asAdmin,
       off('feature_disabled', 'Custom providers are configured in supabase/config.toml'),
     )
-    app.all(
+    every(
       '/admin/custom-providers/*',
       asAdmin,
       off('feature_disabled', 'Custom providers are configured in supabase/config.toml'),
     )
-    app.all('/admin/users/:id/passkeys', asAdmin, passkeys)
-    app.all('/admin/users/:id/passkeys/*', asAdmin, passkeys)
+    every('/admin/users/:id/passkeys', asAdmin, passkeys)
+    every('/admin/users/:id/passkeys/*', asAdmin, passkeys)
   }
