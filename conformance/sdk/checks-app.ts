@@ -1,8 +1,9 @@
 /** Runs the checks' mini-program in the two places where mini-programs run: the Node realm, and a page of Chromium. */
 import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { createRealm, type Realm, type RealmOptions } from '../../packages/simulator/src/realm/realm.ts'
 import { startSimulator } from '../../packages/simulator/src/serve/server.ts'
+import { launchBrowser } from '../support/phone.ts'
 
 /** The app of the checks. */
 export const appDir = fileURLToPath(new URL('./app', import.meta.url))
@@ -31,19 +32,29 @@ export async function runInRealm(peer: string): Promise<readonly CheckResult[]> 
   }
 }
 
-export async function runInChromium(peer: string): Promise<readonly CheckResult[]> {
-  const settings = { ...strictPhone, launchPath: `pages/run/run?peer=${encodeURIComponent(peer)}` }
-  const simulator = await startSimulator({ dir: appDir, watch: false, settings })
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+/** What a page of Chromium shows while the app is open on a page of its own. */
+export async function inChromium<Answer>(
+  launchPath: string,
+  look: (page: Page) => Promise<Answer>,
+  more: Partial<Parameters<typeof startSimulator>[0]> = {},
+): Promise<Answer> {
+  const settings = { ...strictPhone, launchPath }
+  const simulator = await startSimulator({ dir: appDir, watch: false, settings, ...more })
+  const browser = await launchBrowser()
   try {
     const page = await browser.newPage()
     await page.goto(`${simulator.url}?bare=1`)
-    const report = page.locator('.report', { hasText: /.+/ })
-    await report.waitFor({ state: 'attached', timeout: 50_000 })
-    // Written by the app as this list.
-    return JSON.parse((await report.textContent()) ?? '[]') as readonly CheckResult[]
+    return await look(page)
   } finally {
     await browser.close()
     await simulator.stop()
   }
 }
+
+export const runInChromium = (peer: string): Promise<readonly CheckResult[]> =>
+  inChromium(`pages/run/run?peer=${encodeURIComponent(peer)}`, async (page) => {
+    const report = page.locator('.report', { hasText: /.+/ })
+    await report.waitFor({ state: 'attached', timeout: 50_000 })
+    // Written by the app as this list.
+    return JSON.parse((await report.textContent()) ?? '[]') as readonly CheckResult[]
+  })
