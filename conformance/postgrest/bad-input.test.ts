@@ -28,7 +28,7 @@ const PROBES: readonly Probe[] = [
   json(`{"${'k'.repeat(1_000_000)}":1}`, 'key of a megabyte'),
   json(`{"name":"${'v'.repeat(10_000_000)}"}`, 'body of ten megabytes'),
   json(repeat('[', 10_000) + repeat(']', 10_000), 'JSON ten thousand levels deep'),
-  json(repeat('{"a":', 10_000) + '1' + repeat('}', 10_000), 'objects ten thousand levels deep', '/rpc/take_doc'),
+  json(`${repeat('{"a":', 10_000)}1${repeat('}', 10_000)}`, 'objects ten thousand levels deep', '/rpc/take_doc'),
   json('{"name":"a","name":"b"}', 'a key twice', '/tag', true),
   json('{"__proto__":{"name":"x"}}', '__proto__ as a key'),
   json('{"constructor":{"prototype":{"x":1}}}', 'constructor.prototype'),

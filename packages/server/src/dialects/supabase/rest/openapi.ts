@@ -107,43 +107,18 @@ const relationPath = (relation: Relation): JsonObject => {
   const body = reference(`body.${relation.name}`)
   const common = { tags: [relation.name], ...describe(relation.description) }
   const reads = ['select', 'order', 'range', 'rangeUnit', 'offset', 'limit', 'preferCount'].map(reference)
-  const get = {
-    ...common,
-    parameters: [...filters, ...reads],
-    responses: {
-      200: { description: 'OK', schema: { type: 'array', items: { $ref: `#/definitions/${relation.name}` } } },
-      206: { description: 'Partial Content' },
-    },
-  }
+  const rows = { type: 'array', items: { $ref: `#/definitions/${relation.name}` } }
+  const found = { 200: { description: 'OK', schema: rows }, 206: { description: 'Partial Content' } }
+  const created = { 201: { description: 'Created' } }
+  const changed = { 204: { description: 'No Content' } }
+  const post = { ...common, parameters: [body, reference('select'), reference('preferPost')], responses: created }
+  const remove = { ...common, parameters: [...filters, reference('preferReturn')], responses: changed }
+  const patch = { ...common, parameters: [...filters, body, reference('preferReturn')], responses: changed }
   return {
-    get,
-    ...(relation.insertable
-      ? {
-          post: {
-            ...common,
-            parameters: [body, reference('select'), reference('preferPost')],
-            responses: { 201: { description: 'Created' } },
-          },
-        }
-      : {}),
-    ...(relation.deletable
-      ? {
-          delete: {
-            ...common,
-            parameters: [...filters, reference('preferReturn')],
-            responses: { 204: { description: 'No Content' } },
-          },
-        }
-      : {}),
-    ...(relation.updatable
-      ? {
-          patch: {
-            ...common,
-            parameters: [...filters, body, reference('preferReturn')],
-            responses: { 204: { description: 'No Content' } },
-          },
-        }
-      : {}),
+    get: { ...common, parameters: [...filters, ...reads], responses: found },
+    ...(relation.insertable ? { post } : {}),
+    ...(relation.deletable ? { delete: remove } : {}),
+    ...(relation.updatable ? { patch } : {}),
   }
 }
 
