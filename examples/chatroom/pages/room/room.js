@@ -7,7 +7,16 @@ import { parseTime, timeLabel } from '../../lib/time'
 const MOST_FACES = 6
 
 Page({
-  data: { words: { placeholder: '' }, faces: [], status: '', messages: [], hint: '', ready: false, anchor: '', draft: '' },
+  data: {
+    words: { placeholder: '' },
+    faces: [],
+    status: '',
+    messages: [],
+    hint: '',
+    ready: false,
+    anchor: '',
+    draft: '',
+  },
 
   onLoad() {
     this.words = words()
