@@ -1,6 +1,6 @@
 /** The other end for the SDK's checks: an HTTP and WebSocket server that shows what arrived and misbehaves on request. */
 import { createHash } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
 
@@ -116,19 +116,25 @@ class Serving {
   }
 }
 
-/** Starts it on a free port of the loopback. */
-export async function startPeer(): Promise<Peer> {
-  const serving = new Serving()
-  const server = createServer((request, response) => void serving.answer(request, response))
+/** Echoes what it is told, and closes or breaks off when told so. */
+const serveSockets = (server: Server): WebSocketServer => {
   const sockets = new WebSocketServer({ server, handleProtocols: (protocols) => [...protocols][0] ?? false })
   sockets.on('connection', (socket, request) => {
     socket.on('message', (data, isBinary) => {
       const text = isBinary ? '' : data.toString()
       if (text === 'close me') socket.close(4001, 'as asked')
       else if (text === 'kill me') socket.terminate()
-      else if (text !== 'say nothing') socket.send(text === 'url?' ? (request.url ?? '') : data, { binary: isBinary })
+      else socket.send(text === 'url?' ? (request.url ?? '') : data, { binary: isBinary })
     })
   })
+  return sockets
+}
+
+/** Starts it on a free port of the loopback. */
+export async function startPeer(): Promise<Peer> {
+  const serving = new Serving()
+  const server = createServer((request, response) => void serving.answer(request, response))
+  const sockets = serveSockets(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   // A TCP server's address is always of this kind.
   const { port } = server.address() as AddressInfo

@@ -1,8 +1,11 @@
 /** Multipart bodies against Node's own: what we write it reads, and what it writes we read. */
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { File as OurFile } from './files.ts'
 import { FormData as OurForm, parseForm, toMultipart } from './form-data.ts'
+
+// The long run, and a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 const runs = { seed: 20260405, numRuns: process.env['TEAHOUSE_SOAK'] ? 5_000 : 200 }
 // Node's parser drops a byte order mark at the start of a value.

@@ -1,9 +1,12 @@
 /** Text and base64 codecs against Node's own. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { atob as ourAtob, btoa as ourBtoa } from './base64.ts'
 import { scalarValues } from './bytes.ts'
 import { TextDecoder as OurDecoder, TextEncoder as OurEncoder } from './encoding.ts'
+
+// The long run, and a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 const runs = { seed: 20260402, numRuns: process.env['TEAHOUSE_SOAK'] ? 50_000 : 1_500 }
 const failing = (run: () => unknown): unknown => {

@@ -38,73 +38,96 @@ class Calls {
   }
 }
 
-/** Watches the app's life and the network. Listens for as long as the app lives. */
-export function watchConnectivity(wx: Wx): Connectivity {
-  const [wake, hide, show, back] = [new Calls(), new Calls(), new Calls(), new Calls()]
-  let hiddenSince: number | null = null
-  let network: string | null = null
-  let isOnline = true
-  let lastTick = 0
-  let timer: unknown = null
-  const tick = (): void => {
-    const passed = now() - lastTick
-    lastTick = now()
-    // Hidden apps are frozen and tick late by nature: onAppShow deals with them.
-    if (timer !== null && hiddenSince === null && passed > TICK + GRACE) wake.run()
-    timer = wake.isEmpty ? null : later(tick, TICK)
+/** Watches the app's life and the network, for as long as the app lives. */
+class Watch implements Connectivity {
+  isOnline = true
+  private _wake = new Calls()
+  private _hide = new Calls()
+  private _show = new Calls()
+  private _back = new Calls()
+  private _hiddenSince: number | null = null
+  private _network: string | null = null
+  private _lastTick = 0
+  private _timer: unknown = null
+
+  constructor(wx: Wx) {
+    wx.onAppHide(() => {
+      this._hiddenSince = now()
+      this._hide.run()
+    })
+    wx.onAppShow(() => this._shown())
+    wx.onNetworkStatusChange(({ isConnected, networkType }) => this._networkChanged(isConnected, networkType))
   }
-  const settle = (): void => {
-    if (hiddenSince === null && isOnline) back.run()
+
+  get isHidden(): boolean {
+    return this._hiddenSince !== null
   }
-  wx.onAppHide(() => {
-    hiddenSince = now()
-    hide.run()
-  })
-  wx.onAppShow(() => {
-    const away = hiddenSince === null ? 0 : now() - hiddenSince
-    hiddenSince = null
-    lastTick = now()
-    if (away >= GRACE) wake.run()
-    show.run()
-    settle()
-  })
-  wx.onNetworkStatusChange((status) => {
-    const same = network === status.networkType && isOnline === status.isConnected
-    network = status.networkType
-    isOnline = status.isConnected
-    if (isOnline && !same) wake.run()
-    settle()
-  })
-  return {
-    get isHidden() {
-      return hiddenSince !== null
-    },
-    get isOnline() {
-      return isOnline
-    },
-    ready: () =>
-      new Promise((resolve) => {
-        if (hiddenSince === null && isOnline) return resolve()
-        const remove = back.add(() => {
-          remove()
-          resolve()
-        })
-      }),
-    onWake: (listener) => {
-      const remove = wake.add(listener)
-      if (timer === null) {
-        lastTick = now()
-        timer = later(tick, TICK)
-      }
-      return () => {
+
+  ready(): Promise<void> {
+    if (!this.isHidden && this.isOnline) return Promise.resolve()
+    return new Promise((resolve) => {
+      const remove = this._back.add(() => {
         remove()
-        if (wake.isEmpty && timer !== null) {
-          cancel(timer)
-          timer = null
-        }
-      }
-    },
-    onHide: (listener) => hide.add(listener),
-    onShow: (listener) => show.add(listener),
+        resolve()
+      })
+    })
+  }
+
+  onWake(listener: () => void): () => void {
+    const remove = this._wake.add(listener)
+    if (this._timer === null) this._startTimer()
+    return () => {
+      remove()
+      if (!this._wake.isEmpty || this._timer === null) return
+      cancel(this._timer)
+      this._timer = null
+    }
+  }
+
+  onHide(listener: () => void): () => void {
+    return this._hide.add(listener)
+  }
+
+  onShow(listener: () => void): () => void {
+    return this._show.add(listener)
+  }
+
+  private _shown(): void {
+    const away = this._hiddenSince === null ? 0 : now() - this._hiddenSince
+    this._hiddenSince = null
+    this._lastTick = now()
+    if (away >= GRACE) this._wake.run()
+    this._show.run()
+    this._settle()
+  }
+
+  private _networkChanged(isConnected: boolean, type: string): void {
+    const isSame = this._network === type && this.isOnline === isConnected
+    this._network = type
+    this.isOnline = isConnected
+    if (isConnected && !isSame) this._wake.run()
+    this._settle()
+  }
+
+  /** What waits for the app and the network goes on when both are there. */
+  private _settle(): void {
+    if (!this.isHidden && this.isOnline) this._back.run()
+  }
+
+  private _startTimer(): void {
+    this._lastTick = now()
+    this._timer = later(() => this._tick(), TICK)
+  }
+
+  /** A step of the clock that is far too long: the app was frozen, and nothing said so. */
+  private _tick(): void {
+    const passed = now() - this._lastTick
+    this._timer = null
+    // Hidden apps tick late by nature: onAppShow deals with them.
+    if (!this.isHidden && passed > TICK + GRACE) this._wake.run()
+    if (!this._wake.isEmpty && this._timer === null) this._startTimer()
   }
 }
+
+/** The one watch of a runtime. */
+export const watchConnectivity = (wx: Wx): Connectivity => new Watch(wx)

@@ -1,7 +1,10 @@
 /** The queue in front of the phone's ten requests. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Gate, type Leave } from './gate.ts'
+
+// The long run, and a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 describe('the gate', () => {
   it('lets a short request pass a long one that has to wait', () => {

@@ -1,7 +1,10 @@
 /** The event stream parser: the examples of the standard, and the same events however the text is cut. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createSseParser, type StreamEvent } from './sse.ts'
+
+// The long run, and a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 const parse = (pieces: readonly string[], lastEventId = '') => {
   const events: StreamEvent[] = []

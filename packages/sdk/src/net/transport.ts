@@ -96,7 +96,7 @@ function tunnelled(request: Request, direct: RegExp): { method: string; header: 
 function startRequest(exchange: Exchange, data: string | ArrayBuffer | null): WxTask {
   const { request, wx } = exchange
   const isStream = wantsStream(request)
-  const stream = isStream ? streamedAnswer(exchange) : null
+  const stream = isStream ? new StreamedAnswer(exchange) : null
   const size = data === null ? 0 : typeof data === 'string' ? utf8Encode(data).length : data.byteLength
   const task = wx.request({
     ...tunnelled(request, DIRECT),
@@ -139,52 +139,65 @@ function settle(exchange: Exchange, answer: WxAnswer, body: Uint8Array<ArrayBuff
 }
 
 /** An answer whose body comes in chunks: it is given out with its headers, or with its first chunk where they come late. */
-function streamedAnswer(exchange: Exchange) {
-  let controller: StreamController | null = null
-  let answered = false
-  let over = false
-  let task: WxTask | null = null
-  const cancel = () => {
-    over = true
-    task?.abort()
-    exchange.leave()
+class StreamedAnswer {
+  private _exchange: Exchange
+  private _body: ReadableStream
+  private _controller: StreamController | null = null
+  private _answered = false
+  private _over = false
+  private _task: WxTask | null = null
+  private _forget: () => void
+
+  constructor(exchange: Exchange) {
+    this._exchange = exchange
+    this._body = new ReadableStream({
+      start: (controller) => {
+        this._controller = controller
+      },
+      cancel: () => {
+        this._over = true
+        this._task?.abort()
+        exchange.leave()
+      },
+    })
+    const { signal } = exchange.request
+    this._forget = onAbort(signal, () => this._controller?.error(signal.reason))
   }
-  const start = (made: StreamController) => {
-    controller = made
+
+  listen(task: WxTask): void {
+    this._task = task
+    // DevTools may leave the status out here: then the first chunk or the end tells.
+    task.onHeadersReceived?.((head) => head.statusCode !== undefined && this._answer(head))
+    task.onChunkReceived?.(({ data }) => {
+      this._answer({})
+      this._add(new Uint8Array(data.slice(0)))
+    })
   }
-  const body = new ReadableStream({ start, cancel })
-  const answer = (head: WxAnswer) => {
-    if (answered) return
-    answered = true
-    settle(exchange, head, body)
+
+  end(last: WxAnswer): void {
+    this._forget()
+    this._answer(last)
+    // Old base libraries do not know chunks: the whole body is here.
+    const rest = bytesIn(last.data)
+    if (rest) this._add(rest)
+    if (!this._over) this._controller?.close()
+    this._over = true
   }
-  const chunk = (bytes: Uint8Array<ArrayBuffer>) => {
-    answer({})
-    if (!over) controller?.enqueue(bytes)
+
+  fail(error: unknown): void {
+    this._forget()
+    this._over = true
+    this._controller?.error(error)
   }
-  const { signal } = exchange.request
-  const stopListening = onAbort(signal, () => controller?.error(signal.reason))
-  return {
-    listen: (started: WxTask) => {
-      task = started
-      // DevTools may leave the status out here: then the first chunk or the end tells.
-      started.onHeadersReceived?.((head) => head.statusCode !== undefined && answer(head))
-      started.onChunkReceived?.(({ data }) => chunk(new Uint8Array(data.slice(0))))
-    },
-    end: (last: WxAnswer) => {
-      stopListening()
-      answer(last)
-      // Old base libraries do not know chunks: the whole body is here.
-      const rest = bytesIn(last.data)
-      if (rest && !over) controller?.enqueue(rest)
-      if (!over) controller?.close()
-      over = true
-    },
-    fail: (error: unknown) => {
-      stopListening()
-      over = true
-      controller?.error(error)
-    },
+
+  private _answer(head: WxAnswer): void {
+    if (this._answered) return
+    this._answered = true
+    settle(this._exchange, head, this._body)
+  }
+
+  private _add(bytes: Uint8Array<ArrayBuffer>): void {
+    if (!this._over) this._controller?.enqueue(bytes)
   }
 }
 
@@ -204,7 +217,8 @@ function uploadOf(request: Request): Upload | null {
   request._form.forEach((value: string | File, name: string, form: FormData) => {
     if (typeof value === 'string') {
       fields[name] = value
-      if (form.getAll(name).length > 1) isPlain = false
+      // An object holds one value for a name, and no value for this one.
+      if (form.getAll(name).length > 1 || name === '__proto__') isPlain = false
     } else files.push({ name, path: pathOf(value) ?? '', file: value, fields })
   })
   const upload = files[0]

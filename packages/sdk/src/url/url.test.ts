@@ -1,8 +1,11 @@
 /** The URL classes against Node's own. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { URLSearchParams as OurParams } from './search-params.ts'
 import { URL as OurUrl } from './url.ts'
+
+// The long run, and a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 const runs = { seed: 20260401, numRuns: process.env['TEAHOUSE_SOAK'] ? 50_000 : 2_000 }
 const PARTS = [
