@@ -1,4 +1,5 @@
 /** What ships: ES5 to the last character, nothing that a mini-program lacks, and sizes within their budgets. */
+import { createContext, runInContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { type Node, parse } from 'acorn'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -105,5 +106,64 @@ describe('the two files', () => {
   it('carry the helper of async functions once, where there are any', () => {
     const count = (name: string): number => textOf(name).split('Generator is already executing').length - 1
     expect([count('index.js'), count('supabase.js')]).toEqual([0, 1])
+  })
+})
+
+/** The names that platforms hide from every file by wrapping it in a function with such parameters. */
+const SHADOWED =
+  'window,document,frames,self,location,navigator,localStorage,history,Caches,screen,alert,confirm,prompt,fetch,XMLHttpRequest,WebSocket'
+
+/** An old platform: no globalThis, everything of a browser shadowed, and a `wx` that does nothing. */
+const load = () => {
+  const context: Record<string, unknown> = { console, setTimeout, clearTimeout, setInterval, clearInterval }
+  createContext(context, { codeGeneration: { strings: false, wasm: false } })
+  const values = new Map<string, string>()
+  const nothing = () => {}
+  context['global'] = {}
+  context['wx'] = {
+    onAppShow: nothing,
+    onAppHide: nothing,
+    onNetworkStatusChange: nothing,
+    getStorageSync: (key: string) => values.get(key) ?? '',
+    setStorageSync: (key: string, value: string) => void values.set(key, value),
+    removeStorageSync: (key: string) => void values.delete(key),
+    request: () => ({ abort: nothing }),
+  }
+  runInContext('delete globalThis.globalThis; delete this.WebAssembly', context)
+  const modules: Record<string, unknown> = {}
+  const require = (name: string): unknown => {
+    if (name in modules) return modules[name]
+    const module = { exports: {} }
+    const code = `(function(require,module,exports,${SHADOWED}){${textOf(name.slice(2))}\n})`
+    // The value of a function expression is that function.
+    const run = runInContext(code, context) as (...args: unknown[]) => void
+    run(require, module, module.exports)
+    modules[name] = module.exports
+    return module.exports
+  }
+  return { context, require }
+}
+
+describe('on an old platform', () => {
+  it('there is no globalThis', () => {
+    expect(runInContext('typeof globalThis', load().context)).toBe('undefined')
+  })
+
+  it('install defines what is missing on `global`', () => {
+    const { context, require } = load()
+    const { install } = require('./index.js') as typeof import('./index.ts')
+    expect(install()).toContain('FormData')
+    expect(context['global']).toMatchObject({ FormData: expect.any(Function), fetch: expect.any(Function) })
+  })
+
+  it('supabase-js makes a client, and asks nothing of what is not there', async () => {
+    const { require } = load()
+    const { createClient } = require('./supabase.js') as typeof import('./supabase.ts')
+    const client = createClient('https://tea.example.com', 'key')
+    expect((await client.auth.getSession()).data.session).toBeNull()
+    expect(client.storage.from('a').getPublicUrl('茶.png').data.publicUrl).toBe(
+      'https://tea.example.com/storage/v1/object/public/a/%E8%8C%B6.png',
+    )
+    await client.auth.stopAutoRefresh()
   })
 })
