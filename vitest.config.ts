@@ -43,7 +43,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'conformance',
-          include: ['conformance/**/*.test.ts', 'packages/*/src/**/*.browser.test.ts'],
+          include: ['conformance/**/*.test.ts', 'bench/**/*.test.ts', 'packages/*/src/**/*.browser.test.ts'],
           exclude: never,
           globalSetup: [source('packages/server/test/shared-clusters.ts')],
           testTimeout: 60_000,
