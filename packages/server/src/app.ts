@@ -139,6 +139,7 @@ const createServices = (
       ring: auth.context.ring,
       revokedBy: (claims) => auth.context.revocations.revokedBy(claims),
     }),
+    (listener) => auth.context.revocations.onRevoked(listener),
   )
   const local = config.dev && !config.lan ? withDemoKeys(identity, clock) : identity
   const identityFor: IdentityFor = (arrived) => (isLocalRequest(arrived) ? local : identity)

@@ -41,6 +41,7 @@ export const openAuth = async (parts: AuthParts, world: World): Promise<Auth> =>
     ...world,
     settings: settingsOf(auth, development),
     ring,
+    development: config.dev && !config.lan,
     mailer: mailerOf(config, world),
     sms: smsOf(config, world),
     templates: await templatesOf(config),

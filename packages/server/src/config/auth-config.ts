@@ -1,5 +1,4 @@
 /** The `[auth]` table of supabase/config.toml, under the names that Supabase's command line gives its keys. */
-import { parseDuration } from '../identity/durations.ts'
 import {
   type AuthSettings,
   DEFAULT_AUTH,
@@ -8,25 +7,9 @@ import {
   type PasswordRequirements,
   type Rate,
 } from '../identity/settings.ts'
-import { AppError } from '../kernel/errors.ts'
-import { isObject, type JsonObject } from '../kernel/json.ts'
-import type { WebhookSettings } from '../notify/sms.ts'
-import type { AliyunSettings } from '../notify/sms-aliyun.ts'
-import type { TencentSettings } from '../notify/sms-tencent.ts'
-import type { MailKind } from '../notify/templates.ts'
-
-export type SmsProvider =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'tencent'; readonly settings: TencentSettings }
-  | { readonly kind: 'aliyun'; readonly settings: AliyunSettings }
-  | { readonly kind: 'webhook'; readonly settings: WebhookSettings }
-
-export interface TemplateFile {
-  readonly kind: MailKind
-  readonly subject: string | null
-  /** Below the project folder; null to keep the words that are built in. */
-  readonly path: string | null
-}
+import type { JsonObject } from '../kernel/json.ts'
+import { type SmsProvider, smsProviderOf, smtpOf, type TemplateFile, templatesOf } from './auth-messages-config.ts'
+import { type Reader, readerOf, unfit, urlOf } from './auth-table.ts'
 
 export interface AuthConfig {
   readonly settings: AuthSettings
@@ -44,62 +27,11 @@ export interface AuthSources {
   readonly dev: boolean
 }
 
-const unfit = (path: string, wanted: string): AppError =>
-  new AppError('bad_request', `auth.${path} in supabase/config.toml should be ${wanted}`)
-
-/** Reads a table by dotted paths; every value has a type and a default. */
-const readerOf = (table: JsonObject) => {
-  const at = (path: string): unknown => {
-    let value: unknown = table
-    for (const part of path.split('.')) {
-      if (!isObject(value)) throw unfit(path, 'in a table')
-      value = Object.hasOwn(value, part) ? value[part] : undefined
-      if (value === undefined) return undefined
-    }
-    return value
-  }
-  return {
-    text: (path: string, fallback = ''): string => {
-      const value = at(path) ?? fallback
-      if (typeof value !== 'string') throw unfit(path, 'a text')
-      return value
-    },
-    flag: (path: string, fallback: boolean): boolean => {
-      const value = at(path) ?? fallback
-      if (typeof value !== 'boolean') throw unfit(path, 'true or false')
-      return value
-    },
-    whole: (path: string, fallback: number): number => {
-      const value = at(path) ?? fallback
-      if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw unfit(path, 'a whole number')
-      return value
-    },
-    /** Seconds, from a number or a text such as `1m30s`. */
-    duration: (path: string): number | null => {
-      const value = at(path)
-      if (value === undefined || value === '') return null
-      const seconds = typeof value === 'number' ? value : typeof value === 'string' ? parseDuration(value) : null
-      if (seconds === null || seconds < 0) throw unfit(path, 'a duration such as "1m30s"')
-      return seconds === 0 ? null : seconds
-    },
-    texts: (path: string, fallback: readonly string[]): readonly string[] => {
-      const value = at(path) ?? fallback
-      if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value
-      throw unfit(path, 'a list of texts')
-    },
-    table: (path: string): JsonObject => {
-      const value = at(path) ?? {}
-      if (!isObject(value)) throw unfit(path, 'a table')
-      return value
-    },
-  }
-}
-type Reader = ReturnType<typeof readerOf>
-
 /** Throws AppError `bad_request` that names the key and what it should be. */
 export const authConfigOf = ({ table, smtpUrl, dev }: AuthSources): AuthConfig => {
   const read = readerOf(table)
   const sms = smsProviderOf(read)
+  const smtp = smtpOf(read, smtpUrl)
   const testOtp = testOtpOf(read)
   const canSend = sms.kind !== 'none' || Object.keys(testOtp).length > 0 || dev
   const settings: AuthSettings = {
@@ -123,21 +55,15 @@ export const authConfigOf = ({ table, smtpUrl, dev }: AuthSources): AuthConfig =
       beforeUserCreated: hookOf(read, 'before_user_created'),
       customAccessToken: hookOf(read, 'custom_access_token'),
     },
-    rates: ratesOf(read),
+    rates: ratesOf(read, smtp !== null),
   }
   return {
     settings,
     sms,
-    smtp: smtpOf(read, smtpUrl),
+    smtp,
     templates: templatesOf(read),
     signingKeysPath: read.text('signing_keys_path') || null,
   }
-}
-
-const urlOf = (read: Reader, path: string, fallback: string): string => {
-  const text = read.text(path, fallback)
-  if (!URL.canParse(text)) throw unfit(path, 'an address such as "https://example.com"')
-  return text.replace(/\/$/, '')
 }
 
 const REQUIREMENTS: readonly PasswordRequirements[] = [
@@ -190,39 +116,6 @@ const testOtpOf = (read: Reader): Readonly<Record<string, string>> =>
     }),
   )
 
-const smsProviderOf = (read: Reader): SmsProvider => {
-  const text = (path: string): string => {
-    const value = read.text(path)
-    if (value === '') throw unfit(path, 'a text')
-    return value
-  }
-  if (read.flag('sms.tencent.enabled', false)) {
-    const endpoint = read.text('sms.tencent.endpoint')
-    const settings = {
-      secretId: text('sms.tencent.secret_id'),
-      secretKey: text('sms.tencent.secret_key'),
-      sdkAppId: text('sms.tencent.sdk_app_id'),
-      signName: text('sms.tencent.sign_name'),
-      templateId: text('sms.tencent.template_id'),
-      region: read.text('sms.tencent.region', 'ap-guangzhou'),
-    }
-    return { kind: 'tencent', settings: endpoint === '' ? settings : { ...settings, endpoint } }
-  }
-  if (read.flag('sms.aliyun.enabled', false)) {
-    const endpoint = read.text('sms.aliyun.endpoint')
-    const settings = {
-      accessKeyId: text('sms.aliyun.access_key_id'),
-      accessKeySecret: text('sms.aliyun.access_key_secret'),
-      signName: text('sms.aliyun.sign_name'),
-      templateCode: text('sms.aliyun.template_code'),
-    }
-    return { kind: 'aliyun', settings: endpoint === '' ? settings : { ...settings, endpoint } }
-  }
-  if (!read.flag('hook.send_sms.enabled', false)) return { kind: 'none' }
-  const settings = { url: urlOf(read, 'hook.send_sms.uri', ''), secret: text('hook.send_sms.secrets') }
-  return { kind: 'webhook', settings }
-}
-
 const externalOf = (read: Reader): Readonly<Record<string, ExternalProvider>> =>
   Object.fromEntries(
     Object.keys(read.table('external')).map((name) => {
@@ -263,14 +156,15 @@ const hookOf = (read: Reader, name: string): HookFunction | null => {
   return { schema, name: fn }
 }
 
-const ratesOf = (read: Reader): AuthSettings['rates'] => {
+const ratesOf = (read: Reader, mails: boolean): AuthSettings['rates'] => {
   const { rates } = DEFAULT_AUTH
   const rate = (key: string, fallback: Rate): Rate => ({
     points: read.whole(`rate_limit.${key}`, fallback.points),
     seconds: fallback.seconds,
   })
   return {
-    emailSent: rate('email_sent', rates.emailSent),
+    // As in Supabase's own tools, the key counts only once there is a mail server.
+    emailSent: mails ? rate('email_sent', rates.emailSent) : rates.emailSent,
     smsSent: rate('sms_sent', rates.smsSent),
     anonymousUsers: rate('anonymous_users', rates.anonymousUsers),
     tokenRefresh: rate('token_refresh', rates.tokenRefresh),
@@ -281,39 +175,3 @@ const ratesOf = (read: Reader): AuthSettings['rates'] => {
     appLogins: rate('app_logins', rates.appLogins),
   }
 }
-
-const DEFAULT_FROM = 'no-reply@localhost'
-
-const smtpOf = (read: Reader, given: string): AuthConfig['smtp'] => {
-  const admin = read.text('email.smtp.admin_email')
-  const name = read.text('email.smtp.sender_name')
-  const named = admin !== '' && name !== '' ? `"${name.replaceAll('"', '')}" <${admin}>` : admin
-  if (given !== '') {
-    if (!/^smtps?:\/\//.test(given) || !URL.canParse(given)) {
-      throw new AppError('bad_request', 'TEAHOUSE_SMTP_URL should look like smtps://user:password@host:465')
-    }
-    return { url: given, from: new URL(given).searchParams.get('from') || named || DEFAULT_FROM }
-  }
-  const host = read.text('email.smtp.host')
-  if (host === '' || !read.flag('email.smtp.enabled', true)) return null
-  const port = read.whole('email.smtp.port', 587)
-  const user = encodeURIComponent(read.text('email.smtp.user'))
-  const login = user === '' ? '' : `${user}:${encodeURIComponent(read.text('email.smtp.pass'))}@`
-  return { url: `${port === 465 ? 'smtps' : 'smtp'}://${login}${host}:${port}`, from: named || DEFAULT_FROM }
-}
-
-const KINDS: readonly MailKind[] = [
-  'confirmation',
-  'invite',
-  'magic_link',
-  'recovery',
-  'email_change',
-  'reauthentication',
-]
-
-const templatesOf = (read: Reader): readonly TemplateFile[] =>
-  KINDS.map((kind) => ({
-    kind,
-    subject: read.text(`email.template.${kind}.subject`) || null,
-    path: read.text(`email.template.${kind}.content_path`) || null,
-  })).filter(({ subject, path }) => subject !== null || path !== null)

@@ -22,6 +22,7 @@ import {
   releasedVersions,
   storeLabel,
 } from './objects.sql.ts'
+import { deleteExpired } from './pending.sql.ts'
 
 export interface CollectorOptions {
   readonly owner: Pool
@@ -131,6 +132,7 @@ class BlobCollector implements Collector {
   async #collect(): Promise<void> {
     const { clock, grace, log } = this.#options
     try {
+      await this.#options.owner.run(deleteExpired(new Date(clock.now())))
       await this.drain()
       if (clock.now() - this.#sweptAt >= grace) await this.sweep()
     } catch (error) {

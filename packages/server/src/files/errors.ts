@@ -5,6 +5,9 @@ import { AppError, type ErrorCode } from '../kernel/errors.ts'
 const REASONS = {
   bucket_not_found: 'not_found',
   object_not_found: 'not_found',
+  upload_not_found: 'not_found',
+  upload_offset: 'conflict',
+  upload_overtaken: 'conflict',
   bucket_exists: 'conflict',
   object_exists: 'conflict',
   bucket_not_empty: 'conflict',

@@ -11,6 +11,7 @@ import { createDoor } from './door.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
 import { createListing, type Listing } from './listing.ts'
 import { createObjects, type Objects } from './objects.ts'
+import { createResumable, type Resumable } from './resumable.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
 export interface FilesOptions {
@@ -31,6 +32,7 @@ export interface Files extends Service {
   readonly objects: Objects
   readonly listing: Listing
   readonly uploads: Uploads
+  readonly resumable: Resumable
   readonly download: Downloads
   readonly collector: Collector
   readonly store: BlobStore
@@ -50,6 +52,7 @@ export const createFiles = (options: FilesOptions): Files => {
     objects: createObjects({ door, store, collector, uploads, ids, fileSizeLimit }),
     listing: createListing(door),
     uploads,
+    resumable: createResumable({ door, store, uploads, collector, clock, ids, fileSizeLimit }),
     download: createDownloads(store),
     collector,
     store,

@@ -119,9 +119,13 @@ export const claimBlobs = (versions: readonly string[]): Statement => sql('files
            order by key) as claimed`
 
 export const referencedVersions = (versions: readonly string[]): Statement => sql('files.referenced_versions')`
-  select distinct objects.version
+  select objects.version
     from storage.objects
-   where objects.version = any(${versions}::text[])`
+   where objects.version = any(${versions}::text[])
+   union
+  select upload_part.version
+    from teahouse.upload_part
+   where upload_part.version = any(${versions}::text[])`
 
 export const releasedVersions = (limit: number): Statement => sql('files.released_versions')`
   select released_blob.version

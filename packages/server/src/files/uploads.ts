@@ -116,7 +116,8 @@ const commit = async ({ door, store, collector }: UploadsOptions, { actor, row, 
 
 type About = Address & Pick<ObjectRow, 'metadata'> & Pick<Description, 'userMetadata'>
 
-const draft = (ids: Ids, actor: Actor, { bucketId, name, metadata, userMetadata }: About): ObjectRow => ({
+/** A row for an object that is only being asked for. */
+export const draft = (ids: Ids, actor: Actor, { bucketId, name, metadata, userMetadata }: About): ObjectRow => ({
   id: ids.uuid(),
   bucketId,
   name: parseObjectName(name),
@@ -147,7 +148,8 @@ const describe = async (upload: Upload, forget: () => Promise<unknown>): Promise
   }
 }
 
-const metadataOf = (
+/** What the service notes about bytes that are in the store. */
+export const metadataOf = (
   { size, md5 }: StoredBlob,
   mimetype: string,
   cacheControl: string | undefined,

@@ -35,6 +35,8 @@ export interface AuthOptions {
   /** Null when no provider is configured. */
   readonly sms: SmsSender | null
   readonly templates?: MailTemplates
+  /** `--dev`: this machine only. */
+  readonly development?: boolean
   /** Null when no mini-program is configured. */
   readonly wechat: WechatClient | null
   /** Where this server is reached from outside, without a slash at the end. */
@@ -55,9 +57,11 @@ const FLOW_LIFE_MS = 24 * 3600 * 1000
 
 export const createAuth = (options: AuthOptions): Auth => {
   const { db, clock, ids, log, settings, ring, externalUrl } = options
-  const limits = createLimits(db, settings.rates, {
-    email: settings.email.maxFrequency,
-    sms: settings.sms.maxFrequency,
+  const limits = createLimits({
+    db,
+    rates: settings.rates,
+    pauses: { email: settings.email.maxFrequency, sms: settings.sms.maxFrequency },
+    freeLoopback: options.development ?? false,
   })
   const hooks = createHooks(db, settings.hooks, log)
   const under = new Set<Promise<void>>()

@@ -19,6 +19,8 @@ export interface Identity {
   authenticateKey(apikey: string): Promise<Caller>
   /** The caller that a token alone proves. */
   authenticateToken(token: string): Promise<Caller>
+  /** Tells whoever holds something open (a socket) that a session or a user lost its proofs; what it holds is judged anew then. Answers how to stop. */
+  onRevoked?(listener: (subject: string) => void): () => void
 }
 
 /** The caller that a key alone stands for. */
@@ -32,7 +34,11 @@ const ANONYMOUS = keyCaller('anon')
 
 const OPAQUE = /^sb_(publishable|secret)_/
 
-export const createIdentity = (keys: AppKeys, tokens: TokenVerifier): Identity => {
+export const createIdentity = (
+  keys: AppKeys,
+  tokens: TokenVerifier,
+  onRevoked?: NonNullable<Identity['onRevoked']>,
+): Identity => {
   const opaque: readonly (readonly [string, Caller])[] = [
     [keys.publishableKey, keyCaller('anon')],
     [keys.secretKey, keyCaller('service_role')],
@@ -54,6 +60,7 @@ export const createIdentity = (keys: AppKeys, tokens: TokenVerifier): Identity =
   return {
     authenticateKey,
     authenticateToken,
+    ...(onRevoked === undefined ? {} : { onRevoked }),
     async authenticate({ apikey, bearer }) {
       // The key is checked even when a token decides: a wrong key is a mistake that its owner should hear of.
       const key = apikey === undefined || apikey === '' ? null : await authenticateKey(apikey)

@@ -17,3 +17,7 @@ export const inet = (ip: string): string => (ipaddr.isValid(ip) ? ipaddr.process
 
 /** Whether an address belongs to everybody's internet, rather than to this machine, its network, or a cloud's metadata service. */
 export const isPublicAddress = (ip: string): boolean => ipaddr.isValid(ip) && ipaddr.process(ip).range() === 'unicast'
+
+/** Whether an address is this machine's own. */
+export const isLoopbackAddress = (ip: string): boolean =>
+  ipaddr.isValid(ip) && ipaddr.process(ip).range() === 'loopback'

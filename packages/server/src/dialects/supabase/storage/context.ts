@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Files } from '../../../files/files.ts'
 import type { UrlSigner } from '../../../files/signing.ts'
 import type { Actor, Address } from '../../../files/types.ts'
+import type { ExternalUrl } from '../../../http/external-url.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { AppError } from '../../../kernel/errors.ts'
 
@@ -11,6 +12,8 @@ export interface StorageServices {
   /** Signs and checks the tokens of signed URLs. Its key must not sign access tokens too. */
   readonly signer: UrlSigner
   readonly clock: Clock
+  /** Where clients reach this server, for addresses in answers. */
+  readonly externalUrl: ExternalUrl
   /** How slow an upload may be: at least `bytes` in every `milliseconds`, else it is cut off. */
   readonly pace?: { readonly bytes: number; readonly milliseconds: number }
 }

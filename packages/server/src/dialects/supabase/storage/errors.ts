@@ -14,6 +14,9 @@ const wire = (statusCode: number, error: string, code: string): Wire => ({ statu
 const BY_REASON: Record<FilesReason, Wire> = {
   bucket_not_found: wire(404, 'Bucket not found', 'NoSuchBucket'),
   object_not_found: wire(404, 'not_found', 'NoSuchKey'),
+  upload_not_found: wire(404, 'Not Found', 'NoSuchUpload'),
+  upload_offset: wire(409, 'Conflict', 'InvalidUploadOffset'),
+  upload_overtaken: wire(423, 'Locked', 'ResourceLocked'),
   bucket_exists: wire(409, 'Duplicate', 'ResourceAlreadyExists'),
   object_exists: wire(409, 'Duplicate', 'KeyAlreadyExists'),
   bucket_not_empty: wire(409, 'InvalidRequest', 'BucketNotEmpty'),
@@ -57,7 +60,8 @@ const byStatus = (status: number): Wire => {
   return status >= 400 && status < 500 ? BY_CODE.bad_request : BY_CODE.internal
 }
 
-const wireOf = (error: Error): Wire => {
+/** What an error means, before the status of HTTP is bent for older clients. */
+export const wireOf = (error: Error): Wire => {
   const reason = reasonOf(error)
   if (reason !== null) return BY_REASON[reason]
   if (error instanceof AppError) return BY_CODE[error.code]

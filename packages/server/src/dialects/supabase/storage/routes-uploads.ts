@@ -1,7 +1,5 @@
 /** Uploads: bodies of any type and size, never parsed and never held in memory. */
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { refusal } from '../../../files/errors.ts'
 import { parseObjectName } from '../../../files/names.ts'
 import { verifyUpload } from '../../../files/signing.ts'
 import type { Actor, Address, WriteMode } from '../../../files/types.ts'
@@ -9,7 +7,7 @@ import { AppError } from '../../../kernel/errors.ts'
 import { actorOf, addressOf, type ObjectRoute, type StorageServices } from './context.ts'
 import { keepPace, letGo } from './pace.ts'
 import { renderUploaded } from './render.ts'
-import { readUpload } from './upload-body.ts'
+import { brokenOff, connectionLost, readUpload } from './upload-body.ts'
 
 export const uploadRoutes =
   (services: StorageServices) =>
@@ -70,8 +68,3 @@ export const receiver =
       finished()
     }
   }
-
-const brokenOff = (request: IncomingMessage): boolean => request.destroyed && !request.complete
-
-const connectionLost = (cause: unknown) =>
-  refusal('invalid_body', 'The connection was closed before the upload was complete', { cause })

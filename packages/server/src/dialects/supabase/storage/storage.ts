@@ -10,6 +10,7 @@ import { downloadRoutes } from './routes-downloads.ts'
 import { listingRoutes } from './routes-listing.ts'
 import { moveRoutes } from './routes-moves.ts'
 import { objectRoutes } from './routes-objects.ts'
+import { resumableRoutes } from './routes-resumable.ts'
 import { signingRoutes, uploadSigningRoutes } from './routes-signing.ts'
 import { uploadRoutes } from './routes-uploads.ts'
 
@@ -27,6 +28,7 @@ export const storageDialect =
       ),
     )
     await app.register(uploadRoutes(services))
+    await app.register(resumableRoutes(services))
     await app.register(jsonRoutes(services))
   }
 

@@ -33,7 +33,8 @@ export const readUpload = async (request: IncomingMessage, name: string): Promis
   }
 }
 
-const contentLengthOf = ({ headers }: IncomingMessage): number | null => {
+/** How many bytes the client announced; null when it did not say. */
+export const contentLengthOf = ({ headers }: IncomingMessage): number | null => {
   const length = headers['content-length']
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : null
 }
@@ -58,7 +59,7 @@ const describeFields = (fields: ReadonlyMap<string, string>): Description => {
 }
 
 /** Clients send seconds in a form and a whole directive in a header. What cannot be a directive is left out. */
-const cacheControlFrom = (value: string | undefined): Description => {
+export const cacheControlFrom = (value: string | undefined): Description => {
   if (value === undefined || value === '') return {}
   const directive = /^\d+$/.test(value) ? `max-age=${value}` : value
   return isCacheControl(directive) ? { cacheControl: directive } : {}
@@ -72,3 +73,9 @@ export const checkedMetadata = (text: string): JsonObject => {
   }
   return value
 }
+
+/** Whether the client went away in the middle. */
+export const brokenOff = (request: IncomingMessage): boolean => request.destroyed && !request.complete
+
+export const connectionLost = (cause: unknown) =>
+  refusal('invalid_body', 'The connection was closed before the upload was complete', { cause })
