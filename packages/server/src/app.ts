@@ -20,6 +20,7 @@ import { createFiles, type Files } from './files/files.ts'
 import { createUrlSigner } from './files/signing.ts'
 import { createDiskStore } from './files/stores/disk.ts'
 import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.ts'
+import { createExternalUrl } from './http/external-url.ts'
 import { registerHealth } from './http/health.ts'
 import { listen } from './http/listen.ts'
 import { isLocalRequest } from './http/local-request.ts'
@@ -186,6 +187,7 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
   })
   registerHealth(http, () => database.requests.run(ping))
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
+  const externalUrl = createExternalUrl({ trustedProxies: config.trustedProxies, configured: config.externalUrl })
   const guardServiceKey = createServiceKeyGuard({ log, clock })
   const noteCaller = (request: FastifyRequest): void => {
     guardServiceKey(request)
@@ -206,7 +208,7 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
     await supabase.register(restDialect({ pool: database.requests, catalog, config: config.api }), {
       prefix: '/rest/v1',
     })
-    await supabase.register(storageDialect({ files, signer, clock }), { prefix: '/storage/v1' })
+    await supabase.register(storageDialect({ files, signer, clock, externalUrl }), { prefix: '/storage/v1' })
     await supabase.register(realtime.plugin, { prefix: '/realtime/v1' })
   })
   return http

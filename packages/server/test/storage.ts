@@ -8,9 +8,11 @@ import { sendStorageError } from '../src/dialects/supabase/storage/errors.ts'
 import { storageDialect } from '../src/dialects/supabase/storage/storage.ts'
 import type { BlobStore } from '../src/files/blob-store.ts'
 import { createFiles, type Files } from '../src/files/files.ts'
+import type { ImageLimits } from '../src/files/images.ts'
 import { createUrlSigner } from '../src/files/signing.ts'
 import { createDiskStore } from '../src/files/stores/disk.ts'
 import { bearerOf } from '../src/http/caller.ts'
+import { createExternalUrl } from '../src/http/external-url.ts'
 import { createHttpServer } from '../src/http/server.ts'
 import type { Caller } from '../src/identity/caller.ts'
 import { type Clock, systemClock } from '../src/kernel/clock.ts'
@@ -34,6 +36,9 @@ export interface StorageFixtureOptions {
   readonly version?: Major
   readonly fileSizeLimit?: number
   readonly clock?: Clock
+  readonly imageLimits?: ImageLimits
+  readonly trustedProxies?: readonly string[]
+  readonly externalUrl?: string
   readonly pace?: NonNullable<StorageServices['pace']>
   /** Puts something between the service and its store, for faults. */
   readonly wrap?: (store: BlobStore) => BlobStore
@@ -53,22 +58,26 @@ export const startStorage = async (options: StorageFixtureOptions = {}): Promise
   const store = options.wrap?.(disk) ?? disk
   const clock = options.clock ?? systemClock
   const limit = options.fileSizeLimit === undefined ? {} : { fileSizeLimit: options.fileSizeLimit }
+  const images = options.imageLimits === undefined ? {} : { imageLimits: options.imageLimits }
   // Says nothing, except what nobody expected.
   const log = createLog({ level: 'error', stream: process.stderr })
-  const files = createFiles({ ...db, store, clock, ids: randomIds, log, ...limit })
+  const files = createFiles({ ...db, store, clock, ids: randomIds, log, ...limit, ...images })
   await files.collector.bind()
+  const { trustedProxies = [], externalUrl: configured = null } = options
+  const externalUrl = createExternalUrl({ trustedProxies, configured })
   const signer = createUrlSigner({ secret: randomIds.secret(32), clock })
   const app = createHttpServer({
     log,
     ids: randomIds,
     bodyLimit: 2 ** 20,
+    trustedProxies,
     dialects: [{ prefix: '/storage/v1', send: sendStorageError }],
   })
   app.addHook('onRequest', async (request) => {
     request.caller = callerFor(bearerOf(request.headers.authorization) ?? 'anon')
   })
   const pace = options.pace === undefined ? {} : { pace: options.pace }
-  await app.register(storageDialect({ files, signer, clock, ...pace }), { prefix: '/storage/v1' })
+  await app.register(storageDialect({ files, signer, clock, externalUrl, ...pace }), { prefix: '/storage/v1' })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const close = async () => {
     await app.close()

@@ -12,6 +12,7 @@ export const bucketJson = frag`json_build_object(
   'allowedMimeTypes', buckets.allowed_mime_types,
   'owner', coalesce(buckets.owner_id, buckets.owner::text),
   'type', buckets.type,
+  'avifAutodetection', coalesce(buckets.avif_autodetection, false),
   'createdAt', ${isoTime(frag`buckets.created_at`)},
   'updatedAt', ${isoTime(frag`buckets.updated_at`)})`
 

@@ -16,6 +16,7 @@ const REASONS = {
   invalid_range: 'bad_request',
   invalid_parameter: 'bad_request',
   invalid_body: 'bad_request',
+  invalid_image: 'bad_request',
   no_content: 'bad_request',
   invalid_signature: 'bad_request',
   signature_expired: 'bad_request',

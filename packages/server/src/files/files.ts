@@ -9,6 +9,7 @@ import { type Buckets, createBuckets } from './buckets.ts'
 import { type Collector, createCollector } from './collector.ts'
 import { createDoor } from './door.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
+import { createImages, type ImageLimits, type Images } from './images.ts'
 import { createListing, type Listing } from './listing.ts'
 import { createObjects, type Objects } from './objects.ts'
 import { createResumable, type Resumable } from './resumable.ts'
@@ -24,6 +25,7 @@ export interface FilesOptions {
   readonly log: Log
   /** The most that any bucket takes, bytes. */
   readonly fileSizeLimit?: number
+  readonly imageLimits?: ImageLimits
 }
 
 /** `start` begins collecting unused bytes, `stop` ends it. */
@@ -34,6 +36,7 @@ export interface Files extends Service {
   readonly uploads: Uploads
   readonly resumable: Resumable
   readonly download: Downloads
+  readonly images: Images
   readonly collector: Collector
   readonly store: BlobStore
   readonly fileSizeLimit: number
@@ -43,7 +46,7 @@ export interface Files extends Service {
 export const DEFAULT_FILE_SIZE_LIMIT = 50 * 2 ** 20
 
 export const createFiles = (options: FilesOptions): Files => {
-  const { store, clock, ids, log, owner, fileSizeLimit = DEFAULT_FILE_SIZE_LIMIT } = options
+  const { store, clock, ids, log, owner, fileSizeLimit = DEFAULT_FILE_SIZE_LIMIT, imageLimits } = options
   const door = createDoor(options)
   const collector = createCollector({ owner, store, clock, ids, log })
   const uploads = createUploads({ door, store, collector, clock, ids, fileSizeLimit })
@@ -54,6 +57,7 @@ export const createFiles = (options: FilesOptions): Files => {
     uploads,
     resumable: createResumable({ door, store, uploads, collector, clock, ids, fileSizeLimit }),
     download: createDownloads(store),
+    images: createImages(store, imageLimits),
     collector,
     store,
     fileSizeLimit,

@@ -3,6 +3,7 @@ import { jwtVerify, SignJWT } from 'jose'
 import type { Clock } from '../kernel/clock.ts'
 import { isObject, type JsonObject } from '../kernel/json.ts'
 import { refusal } from './errors.ts'
+import { parseTransform, type Transform } from './transforms.ts'
 import type { Address, WriteMode } from './types.ts'
 
 /** Signs small payloads. The app gives it a key that signs nothing else. */
@@ -53,7 +54,7 @@ export interface UploadGrant {
 }
 
 // The bucket and the name stay apart: joined, `a` with `b/c` would be `a/b` with `c`.
-const PURPOSES = { download: 'object.download', upload: 'object.upload' } as const
+const PURPOSES = { download: 'object.download', render: 'object.render', upload: 'object.upload' } as const
 
 export const signDownload = (signer: UrlSigner, { bucketId, name }: Address, expiresIn: number): Promise<string> =>
   signer.sign({ use: PURPOSES.download, bucket: bucketId, name }, expiresIn)
@@ -67,6 +68,20 @@ export const signUpload = (
 /** Throws `invalid_signature` unless the token permits downloading exactly this object. */
 export const verifyDownload = async (signer: UrlSigner, token: unknown, address: Address): Promise<void> => {
   await verifyFor(signer, token, { ...address, use: PURPOSES.download })
+}
+
+/** A link to one object in one size: the original is not what was handed out. */
+export const signRender = (
+  signer: UrlSigner,
+  { bucketId, name, transform }: Address & { readonly transform: Transform },
+  expiresIn: number,
+): Promise<string> =>
+  signer.sign({ use: PURPOSES.render, bucket: bucketId, name, transform: { ...transform } }, expiresIn)
+
+/** How the token wants exactly this object to be shown; throws `invalid_signature` when it does not. */
+export const verifyRender = async (signer: UrlSigner, token: unknown, address: Address): Promise<Transform> => {
+  const { transform } = await verifyFor(signer, token, { ...address, use: PURPOSES.render })
+  return parseTransform(isObject(transform) ? transform : {})
 }
 
 /** What the token permits for exactly this object; throws `invalid_signature` otherwise. */

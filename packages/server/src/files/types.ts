@@ -11,6 +11,8 @@ export interface Bucket {
   readonly allowedMimeTypes: readonly string[] | null
   readonly owner: string | null
   readonly type: string
+  /** Whether pictures may come as AVIF to those who can show it. */
+  readonly avifAutodetection: boolean
   readonly createdAt: string
   readonly updatedAt: string
 }

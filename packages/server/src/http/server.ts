@@ -53,6 +53,8 @@ const EXPOSED_HEADERS = [
   'tus-max-size',
   'tus-resumable',
   'tus-version',
+  'upload-defer-length',
+  'upload-expires',
   'upload-length',
   'upload-metadata',
   'upload-offset',

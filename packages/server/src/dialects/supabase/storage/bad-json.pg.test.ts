@@ -168,7 +168,7 @@ describe('routes that do not exist', () => {
     expectRefusal(answer)
   })
 
-  it('picture transformations are refused plainly', async () => {
-    expect((await send('GET', '/render/image/public/b/existing.txt?width=10')).status).toBe(501)
+  it('what is no picture is not transformed', async () => {
+    expect((await send('GET', '/render/image/public/b/existing.txt?width=10')).status).toBe(400)
   })
 })

@@ -25,6 +25,7 @@ const BY_REASON: Record<FilesReason, Wire> = {
   invalid_range: wire(416, 'InvalidRange', 'InvalidRange'),
   invalid_parameter: wire(400, 'InvalidRequest', 'InvalidParameter'),
   invalid_body: wire(400, 'InvalidRequest', 'InvalidRequest'),
+  invalid_image: wire(422, 'InvalidRequest', 'InvalidRequest'),
   no_content: wire(400, 'InvalidRequest', 'NoContentProvided'),
   invalid_signature: wire(400, 'InvalidJWT', 'InvalidJWT'),
   signature_expired: wire(400, 'InvalidJWT', 'InvalidJWT'),

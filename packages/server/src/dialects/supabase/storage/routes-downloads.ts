@@ -61,7 +61,7 @@ export const server =
   }
 
 /** The official client runs a signed URL through encodeURI whose file name it has encoded already. */
-const downloadName = (name: string | undefined): string | undefined => {
+export const downloadName = (name: string | undefined): string | undefined => {
   if (name === undefined || !/%[89a-f][\da-f]/i.test(name)) return name
   try {
     return decodeURIComponent(name)

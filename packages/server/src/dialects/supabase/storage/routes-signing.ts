@@ -2,7 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import { SYSTEM } from '../../../files/door.ts'
 import { refusal } from '../../../files/errors.ts'
-import { signDownload, signUpload, verifyDownload } from '../../../files/signing.ts'
+import { signDownload, signRender, signUpload, verifyDownload } from '../../../files/signing.ts'
+import { transformIn } from '../../../files/transforms.ts'
 import type { Address } from '../../../files/types.ts'
 import type { JsonObject } from '../../../kernel/json.ts'
 import { objectBody, optionalInteger, texts } from './body.ts'
@@ -31,10 +32,12 @@ export const signingRoutes =
     app.post<ObjectRoute>('/object/sign/:bucket/*', async (request) => {
       const body = objectBody(request.body)
       const expiresIn = secondsOf(body)
-      refuseTransform(body)
+      const transform = transformIn(body)
       const address = addressOf(request)
       await files.objects.find(actorOf(request, 'object.sign'), address)
-      return { signedURL: await signedUrl(address, expiresIn) }
+      if (transform === null) return { signedURL: await signedUrl(address, expiresIn) }
+      const token = await signRender(signer, { ...address, transform }, expiresIn)
+      return { signedURL: `/render/image/sign/${address.bucketId}/${address.name}?token=${token}` }
     })
 
     app.post<{ Params: { bucket: string } }>('/object/sign/:bucket', async (request) => {
@@ -82,9 +85,4 @@ const secondsOf = (body: JsonObject): number => {
   const seconds = optionalInteger(body, 'expiresIn', [1, MAX_SECONDS])
   if (seconds === undefined) throw refusal('invalid_parameter', 'expiresIn must be a number of seconds')
   return seconds
-}
-
-const refuseTransform = ({ transform }: JsonObject): void => {
-  const wanted = typeof transform === 'object' && transform !== null && Object.keys(transform).length > 0
-  if (wanted) throw refusal('not_supported', 'Image transformation is not available')
 }

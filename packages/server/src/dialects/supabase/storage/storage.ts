@@ -10,6 +10,7 @@ import { downloadRoutes } from './routes-downloads.ts'
 import { listingRoutes } from './routes-listing.ts'
 import { moveRoutes } from './routes-moves.ts'
 import { objectRoutes } from './routes-objects.ts'
+import { renderRoutes } from './routes-render.ts'
 import { resumableRoutes } from './routes-resumable.ts'
 import { signingRoutes, uploadSigningRoutes } from './routes-signing.ts'
 import { uploadRoutes } from './routes-uploads.ts'
@@ -54,6 +55,7 @@ const jsonRoutes =
     await app.register(signingRoutes(services))
     await app.register(uploadSigningRoutes(services))
     await app.register(downloadRoutes(services))
+    await app.register(renderRoutes(services))
     await app.register(otherRoutes)
   }
 
@@ -67,9 +69,5 @@ const otherRoutes = async (app: FastifyInstance): Promise<void> => {
     if (request.caller.role !== 'service_role')
       throw refusal('access_denied', 'Only the service key may purge the cache')
     return { message: 'success' }
-  })
-
-  app.get('/render/image/*', () => {
-    throw refusal('not_supported', 'Image transformation is not available')
   })
 }
