@@ -15,7 +15,7 @@ const source = (name) => join(root, 'src', name)
  * messages and their bodies 16, transport and queue 7, sockets and event streams 6, text, events and the rest 11. Zipped, as
  * packages travel, it is 19 KB.
  */
-export const budgets = { 'index.js': 54 * 1024, 'supabase.js': 300 * 1024 }
+export const budgets = { 'index.js': 55 * 1024, 'supabase.js': 300 * 1024 }
 
 /**
  * Classes as plain functions and loops as plain loops: the assumptions hold for our own code, which iterates arrays only, and

@@ -79,6 +79,23 @@ module.exports = {
     await rejects('TimeoutError', fetch(`${peer}/held`, { signal: AbortSignal.timeout(20) }))
     await rejects('TimeoutError', fetch(`${peer}/held`, { timeout: 20 }))
   },
+  'lets go of a signal when it is done': async (peer) => {
+    const { signal } = new AbortController()
+    let listening = 0
+    const { addEventListener, removeEventListener } = signal
+    signal.addEventListener = (...args) => {
+      listening++
+      addEventListener.apply(signal, args)
+    }
+    signal.removeEventListener = (...args) => {
+      listening--
+      removeEventListener.apply(signal, args)
+    }
+    await fetch(`${peer}/text`, { signal })
+    await rejects('TypeError', fetch('http://127.0.0.1:1/', { signal }))
+    await (await fetch(`${peer}/chunks`, { signal, stream: true })).text()
+    equal(listening, 0)
+  },
   'streams when asked to, characters split as they come': async (peer) => {
     const response = await fetch(`${peer}/chunks`, { stream: true })
     let chunks = 0

@@ -13,6 +13,8 @@ export type Content = null | string | Uint8Array<ArrayBuffer> | Blob | ReadableS
 
 export type BodyInit = string | ArrayBuffer | ArrayBufferView | Blob | FormData | URLSearchParams | ReadableStream
 
+const readAlready = (): TypeError => typeError('the body was read already')
+
 /** A body as given, and the content type it implies. */
 export function contentOf(init: unknown): { content: Content; type: string } {
   if (init === undefined || init === null) return { content: null, type: '' }
@@ -76,7 +78,7 @@ export abstract class Body {
   }
 
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.bodyUsed || this._stream?.locked === true) return Promise.reject(typeError('the body was read already'))
+    if (this.bodyUsed || this._stream?.locked === true) return Promise.reject(readAlready())
     const content = this._content
     if (content instanceof ReadableStream && content.locked) return Promise.reject(typeError('the body is locked'))
     // Without a body there is nothing to use up.
@@ -106,7 +108,7 @@ export abstract class Body {
 
   /** Moves a body here: the other message has been read then. */
   _take(from: Body): void {
-    if (from.bodyUsed) throw typeError('the body was read already')
+    if (from.bodyUsed) throw readAlready()
     this._content = from._content
     this._form = from._form
     from._used = from._content !== null
@@ -118,7 +120,7 @@ export abstract class Body {
 
   /** The body for a clone; a stream is split in two. */
   _cloneContent(): Content {
-    if (this.bodyUsed) throw typeError('the body was read already')
+    if (this.bodyUsed) throw readAlready()
     if (!(this._content instanceof ReadableStream)) return this._content
     const branches = this._content.tee()
     this._content = branches[0]

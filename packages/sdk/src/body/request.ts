@@ -44,6 +44,8 @@ export class Request extends Body {
   readonly cache: string
   readonly credentials: string
   readonly mode: string
+  /** Stops following the signal it was given: that one may outlive many requests. */
+  readonly _release: () => void
   readonly _extra: Pick<RequestInit, 'stream' | 'timeout' | 'onUploadProgress'>
 
   constructor(input: Request | URL | string, init: RequestInit = {}) {
@@ -56,7 +58,9 @@ export class Request extends Body {
     if (from && init.body === undefined) this._take(from)
     this.url = from ? from.url : urlOf(input)
     this.method = method
-    this.signal = followed(init.signal === undefined ? from?.signal : init.signal)
+    const controller = new AbortController()
+    this.signal = controller.signal
+    this._release = follow(init.signal === undefined ? from?.signal : init.signal, controller)
     this.redirect = init.redirect ?? from?.redirect ?? 'follow'
     this.keepalive = init.keepalive ?? from?.keepalive ?? false
     this.cache = init.cache ?? from?.cache ?? 'default'
@@ -81,11 +85,8 @@ function urlOf(input: unknown): string {
   return url.href
 }
 
-/** A signal of the request's own that follows the given one. */
-function followed(signal: AbortSignal | null | undefined): AbortSignal {
-  const controller = new AbortController()
-  if (!signal) return controller.signal
-  if (signal.aborted) controller.abort(signal.reason)
-  else onAbort(signal, () => controller.abort(signal.reason))
-  return controller.signal
+/** Aborts the controller with the given signal; the answer ends that. */
+function follow(signal: AbortSignal | null | undefined, controller: AbortController): () => void {
+  if (signal?.aborted) controller.abort(signal.reason)
+  return onAbort(signal, () => controller.abort(signal?.reason))
 }

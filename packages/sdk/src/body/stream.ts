@@ -26,6 +26,9 @@ interface Waiting {
 
 const DONE: ReadResult = { done: true, value: undefined }
 
+const isLocked = (): TypeError => typeError('the stream is locked to a reader')
+const isReleased = (): TypeError => typeError('the reader was released')
+
 /** A stream of byte chunks. What arrives waits in memory: `wx` cannot be slowed down. */
 export class ReadableStream {
   locked = false
@@ -58,12 +61,12 @@ export class ReadableStream {
   }
 
   getReader(): StreamReader {
-    if (this.locked) throw typeError('the stream is locked to a reader')
+    if (this.locked) throw isLocked()
     return new StreamReader(this)
   }
 
   cancel(reason?: unknown): Promise<void> {
-    return this.locked ? Promise.reject(typeError('the stream is locked to a reader')) : this._cancel(reason)
+    return this.locked ? Promise.reject(isLocked()) : this._cancel(reason)
   }
 
   tee(): [ReadableStream, ReadableStream] {
@@ -154,11 +157,11 @@ export class StreamReader {
   }
 
   read(): Promise<ReadResult> {
-    return this._stream ? this._stream._read() : Promise.reject(typeError('the reader was released'))
+    return this._stream ? this._stream._read() : Promise.reject(isReleased())
   }
 
   cancel(reason?: unknown): Promise<void> {
-    return this._stream ? this._stream._cancel(reason) : Promise.reject(typeError('the reader was released'))
+    return this._stream ? this._stream._cancel(reason) : Promise.reject(isReleased())
   }
 
   releaseLock(): void {

@@ -6,7 +6,6 @@ const CODES: Readonly<Record<string, number>> = {
   InvalidStateError: 11,
   SyntaxError: 12,
   InvalidAccessError: 15,
-  URLMismatchError: 21,
   AbortError: 20,
   QuotaExceededError: 22,
   TimeoutError: 23,

@@ -2,6 +2,7 @@
 
 import { Request, type RequestInit } from '../body/request.ts'
 import type { Response } from '../body/response.ts'
+import { ReadableStream } from '../body/stream.ts'
 import { onAbort } from '../core/abort.ts'
 import { typeError } from '../core/errors.ts'
 import { now, type Wx } from '../core/platform.ts'
@@ -52,14 +53,27 @@ export function buildFetch(parts: FetchParts, options: FetchOptions = {}): Fetch
       return Promise.reject(error)
     }
     if (request.signal.aborted) return Promise.reject(request.signal.reason)
-    return retry(request).then((response) => {
+    const again = (response: Response): Response | Promise<Response> => {
       if (response.status !== 401 || !login || request.bodyUsed) return response
       return login(request, response).then((authorization) => {
         if (authorization === null) return response
         request.headers.set('authorization', authorization)
         return retry(request)
       })
-    })
+    }
+    return retry(request)
+      .then(again)
+      .then(
+        (response) => {
+          // A stream follows the signal until its own end.
+          if (!(response._content instanceof ReadableStream)) request._release()
+          return response
+        },
+        (error) => {
+          request._release()
+          throw error
+        },
+      )
   }
 }
 

@@ -157,6 +157,7 @@ class StreamedAnswer {
       cancel: () => {
         this._over = true
         this._task?.abort()
+        this._release()
         exchange.leave()
       },
     })
@@ -175,7 +176,7 @@ class StreamedAnswer {
   }
 
   end(last: WxAnswer): void {
-    this._forget()
+    this._release()
     this._answer(last)
     // Old base libraries do not know chunks: the whole body is here.
     const rest = bytesIn(last.data)
@@ -185,9 +186,16 @@ class StreamedAnswer {
   }
 
   fail(error: unknown): void {
-    this._forget()
+    // What was not answered yet may be tried again: then the signal still counts.
+    if (this._answered) this._release()
+    else this._forget()
     this._over = true
     this._controller?.error(error)
+  }
+
+  private _release(): void {
+    this._forget()
+    this._exchange.request._release()
   }
 
   private _answer(head: WxAnswer): void {
