@@ -17,6 +17,7 @@ import type { Group } from './group.ts'
 import { Matcher, type MatcherStats } from './matcher.ts'
 import { Registry, type Target } from './registry.ts'
 import type { Subscription, SubscriptionSpec } from './subscription.ts'
+import { waitUntilVisible } from './visibility.ts'
 
 export interface LiveOptions {
   readonly feed: Feed
@@ -129,6 +130,7 @@ export class Live implements Service {
   /** The rest of a batch, from `start`, with whatever has to be awaited in between. */
   async #process(batch: readonly Change[], start: number): Promise<void> {
     let run: (readonly Candidate<Target>[])[] = []
+    const marks: number[] = []
     for (let index = start; index < batch.length; index++) {
       const change = batch[index]
       if (change === undefined) continue
@@ -141,8 +143,9 @@ export class Live implements Service {
       await this.#settleAndDeliver(run)
       run = []
       // A migration leaves many marks in a row; the last one stands for all.
+      marks.push(change.xid)
       if (change.op === 'SCHEMA' && batch[index + 1]?.op === 'SCHEMA') continue
-      await this.#renewRights(change)
+      await this.#renewRights(change, marks.splice(0))
       run.push(this.#candidates(change))
     }
     await this.#settleAndDeliver(run)
@@ -151,7 +154,14 @@ export class Live implements Service {
   async #settleAndDeliver(run: readonly (readonly Candidate<Target>[])[]): Promise<void> {
     const open = run.flat().filter(isOpen)
     if (open.length > 0) {
-      const { owner, requests, onError } = this.#options
+      const { owner, requests, clock, onError } = this.#options
+      // Policies that only Postgres can decide may read what the same transactions wrote.
+      const opaque = open.filter(({ group }) => group.spec.opaque.length > 0)
+      await waitUntilVisible(
+        owner,
+        clock,
+        opaque.map(({ change }) => change.xid),
+      )
       const mayProbe = () => this.#budget.take()
       this.#counters.queries++
       const shed = await settle(open, { owner, requests, onError, mayProbe }, (oid) => this.#isJson(oid))
@@ -202,7 +212,8 @@ export class Live implements Service {
     for (const callback of this.#afterChange) callback()
   }
 
-  async #renewRights(change: Change): Promise<void> {
+  async #renewRights(change: Change, xids: readonly number[]): Promise<void> {
+    await waitUntilVisible(this.#options.owner, this.#options.clock, xids)
     if (change.op === 'SCHEMA') {
       const next = await this.#options.catalog.refresh()
       await this.#registry.rebuild(next)
