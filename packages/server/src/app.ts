@@ -16,9 +16,11 @@ import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realt
 import { restDialect, sendRestError } from './dialects/supabase/rest/plugin.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
 import { storageDialect } from './dialects/supabase/storage/storage.ts'
+import type { BlobStore } from './files/blob-store.ts'
 import { createFiles, type Files } from './files/files.ts'
 import { createUrlSigner } from './files/signing.ts'
 import { createDiskStore } from './files/stores/disk.ts'
+import { createS3Store } from './files/stores/s3.ts'
 import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.ts'
 import { createExternalUrl } from './http/external-url.ts'
 import { registerHealth } from './http/health.ts'
@@ -126,7 +128,7 @@ const createServices = (
   const files = createFiles({
     requests,
     owner,
-    store: createDiskStore({ folder: join(config.dataDir, 'files') }),
+    store: storeOf(config),
     clock,
     ids,
     log,
@@ -157,6 +159,9 @@ const createServices = (
   const realtime = realtimeDialect({ ...live, identity, identityFor, clock, ids, log })
   return { config, keys, identityFor, auth, database, catalog, files, live, realtime }
 }
+
+const storeOf = ({ storage, dataDir }: Config): BlobStore =>
+  storage.s3 === null ? createDiskStore({ folder: join(dataDir, 'files') }) : createS3Store(storage.s3)
 
 /** What each dialect says when a request fails before one of its routes was found. */
 const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [

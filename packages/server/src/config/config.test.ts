@@ -38,6 +38,11 @@ const CASES = {
     (config) => config.auth.smtp,
   ],
   'log-level': [['debug', 'debug'], ['error', 'error'], (config) => config.logLevel],
+  'storage-url': [
+    ['s3://k:s@a.example/files', 'https://a.example'],
+    ['s3://k:s@b.example:9000/files?tls=false', 'http://b.example:9000'],
+    (config) => config.storage.s3?.endpoint ?? null,
+  ],
   'trusted-proxies': [
     ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']],
     ['127.0.0.1', ['127.0.0.1']],

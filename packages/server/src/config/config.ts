@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parse as parseToml, TomlError } from 'smol-toml'
+import { parseS3Address, type S3Address } from '../files/stores/s3-address.ts'
 import { DEMO_SECRET } from '../identity/demo-keys.ts'
 import { MIN_SECRET_BYTES } from '../identity/keys.ts'
 import { AppError } from '../kernel/errors.ts'
@@ -50,6 +51,8 @@ export interface ApiConfig {
 export interface StorageConfig {
   /** Bytes. */
   readonly fileSizeLimit: number
+  /** Where files are kept; null for the data dir. */
+  readonly s3: S3Address | null
 }
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -96,7 +99,7 @@ export const readConfig = (sources: Sources): Config => {
       apiBase: the('wechat-api-base').text,
     }),
     api: apiOf(tableOf(file, 'api')),
-    storage: storageOf(tableOf(file, 'storage')),
+    storage: storageOf(tableOf(file, 'storage'), the('storage-url')),
     auth: authConfigOf({
       table: tableOf(file, 'auth').values,
       smtpUrl: the('smtp-url').text,
@@ -189,6 +192,14 @@ const databaseUrlOf = ({ name, text }: Given): string | null => {
   return text
 }
 
+// Nor here: it holds one too.
+const s3Of = ({ name, text }: Given): S3Address | null => {
+  if (text === '') return null
+  const address = parseS3Address(text)
+  if (address === null) throw invalid(`${name} should look like s3://key:secret@host:9000/bucket?region=us-east-1`)
+  return address
+}
+
 const secretOf = ({ name, text }: Given): string | null => {
   if (text === '') return null
   const bytes = Buffer.byteLength(text)
@@ -257,7 +268,8 @@ const apiOf = (table: Table): ApiConfig => ({
 
 const DEFAULT_FILE_SIZE_LIMIT = 50 * 1024 * 1024
 
-const storageOf = (table: Table): StorageConfig => ({
+const storageOf = (table: Table, url: Given): StorageConfig => ({
+  s3: s3Of(url),
   fileSizeLimit: bytesOf(table, 'file_size_limit') ?? DEFAULT_FILE_SIZE_LIMIT,
 })
 

@@ -9,6 +9,11 @@ import type { Readable } from 'node:stream'
 /** What identifies a blob: lower-case letters, digits and dashes, made by us. Never anything that a user named. */
 export type BlobId = string
 
+const BLOB_ID = /^[0-9a-z][0-9a-z-]{7,79}$/
+
+/** Whether a text can name a blob. Rows can be written by hand, so stores ask before they touch anything. */
+export const isBlobId = (text: string): boolean => BLOB_ID.test(text)
+
 export interface StoredBlob {
   readonly size: number
   /** MD5 in hex: what S3 calls the ETag. It detects damage; it proves nothing about intent. */

@@ -9,11 +9,17 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { singleFlight } from '../../kernel/single-flight.ts'
-import type { BlobEntry, BlobId, BlobStore, ByteRange, StoredBlob } from '../blob-store.ts'
+import {
+  type BlobEntry,
+  type BlobId,
+  type BlobStore,
+  type ByteRange,
+  isBlobId,
+  type StoredBlob,
+} from '../blob-store.ts'
 import { refusal } from '../errors.ts'
 import { codeOf, type FileSystem, nodeFileSystem, type WritableFile } from './file-system.ts'
 
-const BLOB_ID = /^[0-9a-z][0-9a-z-]{7,79}$/
 const SHARDS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 /** The file that says which database these blobs belong to. */
 const LABEL = 'database-id'
@@ -54,18 +60,18 @@ class DiskStore implements BlobStore {
   }
 
   async read(id: BlobId, range?: ByteRange): Promise<Readable | null> {
-    if (!BLOB_ID.test(id)) return null
+    if (!isBlobId(id)) return null
     const handle = await unlessMissing(() => this.#fs.openToRead(this.#pathOf(id)))
     return handle === null ? null : streamOf(handle, range)
   }
 
   async sizeOf(id: BlobId): Promise<number | null> {
-    if (!BLOB_ID.test(id)) return null
+    if (!isBlobId(id)) return null
     return (await unlessMissing(() => this.#fs.stat(this.#pathOf(id))))?.size ?? null
   }
 
   async copy(from: BlobId, to: BlobId): Promise<boolean> {
-    if (!BLOB_ID.test(from)) return false
+    if (!isBlobId(from)) return false
     const copied = await unlessMissing(async () => {
       // Blobs never change, so one file under two names is a copy.
       await this.#publish(this.#pathOf(from), to, 'link')
@@ -75,7 +81,7 @@ class DiskStore implements BlobStore {
   }
 
   async remove(id: BlobId): Promise<void> {
-    if (BLOB_ID.test(id)) await unlessMissing(() => this.#fs.unlink(this.#pathOf(id)))
+    if (isBlobId(id)) await unlessMissing(() => this.#fs.unlink(this.#pathOf(id)))
   }
 
   async *list(before: number): AsyncIterable<BlobEntry> {
@@ -167,7 +173,7 @@ async function* bytesOf(text: string): AsyncIterable<Uint8Array> {
 
 /** Ids come from the database, and rows there can be written by hand: what is no id of ours never becomes a path. */
 const idOf = (id: BlobId): BlobId => {
-  if (!BLOB_ID.test(id)) throw new RangeError('not a blob id')
+  if (!isBlobId(id)) throw new RangeError('not a blob id')
   return id
 }
 

@@ -1,14 +1,17 @@
 /** What every blob store promises. A new store joins by one line in STORES. */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startS3 } from '../../../test/s3.ts'
 import { randomIds } from '../../kernel/ids.ts'
 import type { BlobStore } from '../blob-store.ts'
 import { createDiskStore } from './disk.ts'
+import { createS3Store } from './s3.ts'
+import { parseS3Address } from './s3-address.ts'
 
 interface Fixture {
   readonly store: BlobStore
@@ -22,6 +25,12 @@ const STORES: Readonly<Record<string, () => Promise<Fixture>>> = {
       store: createDiskStore({ folder: join(folder, 'files') }),
       close: () => rm(folder, { recursive: true, force: true }),
     }
+  },
+  async S3() {
+    const server = await startS3()
+    const address = parseS3Address(`s3://S3RVER:S3RVER@127.0.0.1:${server.port}/blobs/below?tls=false`)
+    if (address === null) throw new Error('not an address')
+    return { store: createS3Store(address), close: server.close }
   },
 }
 
@@ -58,6 +67,30 @@ describe.each(Object.entries(STORES))('the %s store', (_name, open) => {
     expect(stored).toEqual({ size: 11, md5: createHash('md5').update('hello world').digest('hex') })
     expect(await store.sizeOf(id)).toBe(11)
     expect(await text(await store.read(id))).toBe('hello world')
+  })
+
+  it('keeps the bytes of a large blob as they are', async () => {
+    const id = randomIds.uuid()
+    const bytes = randomBytes(20 * 2 ** 20 + 11)
+    const sha = (all: Uint8Array) => createHash('sha256').update(all).digest('hex')
+    async function* source() {
+      for (let at = 0; at < bytes.length; at += 65_537) yield bytes.subarray(at, at + 65_537)
+    }
+    expect(await store.put(id, source())).toEqual({
+      size: bytes.length,
+      md5: createHash('md5').update(bytes).digest('hex'),
+    })
+    const stream = await store.read(id)
+    expect(stream === null ? null : sha(await buffer(stream))).toBe(sha(bytes))
+    const middle = await store.read(id, { start: 9_000_000, end: 9_000_099 })
+    expect(middle === null ? null : sha(await buffer(middle))).toBe(sha(bytes.subarray(9_000_000, 9_000_100)))
+  })
+
+  it('remembers whose it is', async () => {
+    expect(await store.label()).toBeNull()
+    await store.setLabel('one')
+    expect(await store.label()).toBe('one')
+    expect(await collect(store.list(FUTURE()))).toEqual([])
   })
 
   it('keeps an empty blob', async () => {
