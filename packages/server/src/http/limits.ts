@@ -45,6 +45,27 @@ export const limitBodyPauses = (
   })
 }
 
+/** Milliseconds that a client may go on sending a body that was refused. */
+const PATIENCE = 10_000
+
+/**
+ * Lets a client read why its body is refused while it still sends it. Naive: close at once, as Fastify asks for; then what is unread makes the
+ * kernel reset the connection, and the answer is lost on the way. Here the rest is thrown away, for a bounded time.
+ */
+export const readOnAfterRefusal = (http: FastifyInstance): void => {
+  http.addHook('onSend', ({ raw }, reply, payload, done) => {
+    if (!raw.complete && reply.getHeader('connection') === 'close') {
+      reply.removeHeader('connection')
+      raw.resume()
+      const timer = setTimeout(() => {
+        if (!raw.complete) raw.destroy()
+      }, PATIENCE)
+      raw.once('close', () => clearTimeout(timer))
+    }
+    done(null, payload)
+  })
+}
+
 /**
  * Lets requests under way finish when the server stops, and cuts off what is not done in time. Node itself closes connections that wait for a
  * next request, but not those that never sent a first one (browsers open them in advance), nor those that became WebSockets.

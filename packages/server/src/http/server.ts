@@ -11,7 +11,14 @@ import fastify, {
 import { AppError, toError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
 import { pathOf, type RootLog } from '../observe/log.ts'
-import { DEFAULT_TIME_LIMITS, limitBodyPauses, limitDrain, MAX_HEADER_BYTES, type TimeLimits } from './limits.ts'
+import {
+  DEFAULT_TIME_LIMITS,
+  limitBodyPauses,
+  limitDrain,
+  MAX_HEADER_BYTES,
+  readOnAfterRefusal,
+  type TimeLimits,
+} from './limits.ts'
 import { honourMethodOverride } from './method-override.ts'
 
 /** How a dialect tells an error that happened before one of its routes was found. */
@@ -105,6 +112,8 @@ export const createHttpServer = (options: HttpOptions): FastifyInstance => {
   })
   void http.register(cors, { delegator: corsFor })
   limitBodyPauses(http, limits.bodyPause, sendError)
+  // Before the drain: a server that stops closes its connections all the same.
+  readOnAfterRefusal(http)
   limitDrain(http, limits.drain)
   return http
 }

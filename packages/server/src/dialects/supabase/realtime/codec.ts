@@ -98,6 +98,16 @@ const nesting = (text: string): number => {
   return deepest
 }
 
+/** JSON from bytes that a client sent; undefined when it is none, no UTF-8, or too deep to be walked. */
+export const parseBytes = (bytes: Buffer): Json | undefined => {
+  try {
+    const text = UTF8.decode(bytes)
+    return nesting(text) > MAX_DEPTH ? undefined : parseJson(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** Reads a binary message: kind 3, a broadcast of the user's. */
 export const decodeBinary = (bytes: Buffer): Incoming | Malformed => {
   if (bytes[0] !== KIND_USER_BROADCAST_PUSH) return malformed('unknown kind of binary message')

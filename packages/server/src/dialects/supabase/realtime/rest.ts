@@ -4,6 +4,7 @@ import type { Caller } from '../../../identity/caller.ts'
 import { AppError } from '../../../kernel/errors.ts'
 import { isObject, type Json } from '../../../kernel/json.ts'
 import type { MessageBody, TopicMessage } from '../../../live/broadcast.ts'
+import { parseBytes } from './codec.ts'
 import { type RealtimeLimits, refusals } from './limits.ts'
 import type { RealtimeServices } from './services.ts'
 
@@ -13,6 +14,12 @@ export const registerRest = (app: FastifyInstance, services: RealtimeServices, l
   app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
   )
+  // Fastify's own would mend bytes that are no UTF-8, and reads what is too deep to be written again.
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    const value = parseBytes(Buffer.from(body))
+    if (value === undefined) done(invalid('The body is not JSON, or nested too deeply.'))
+    else done(null, value)
+  })
 
   app.post('/api/broadcast', async (request, reply) => {
     await send(services, request.caller, parseMessages(request.body, limits))

@@ -43,6 +43,8 @@ export class RestError extends Error {
 export const toAnswer = (error: unknown, anonymous: boolean): ErrorAnswer => {
   if (error instanceof RestError) return error.answer
   if (error instanceof DataError) return describeProblem(error.problem).answer
+  // A client that left in the middle of its body looks like a lost database: first what the HTTP server has judged.
+  if (isRefusedRequest(error)) return httpFailure(error)
   if (isConnectionLoss(error)) return unavailable(error)
   const database = databaseError(error)
   if (database !== null) return fromPostgres(database, anonymous)
@@ -86,11 +88,17 @@ const fromApp = (error: AppError): ErrorAnswer => {
   return new RestError(status, { code, message, details, hint }, headers).answer
 }
 
+interface RefusedRequest extends Error {
+  readonly statusCode: number
+}
+
+const isRefusedRequest = (error: unknown): error is RefusedRequest =>
+  error instanceof Error && 'statusCode' in error && Number(error.statusCode) >= 400 && Number(error.statusCode) < 500
+
 /** Fastify's own refusals (a body too large, a bad URL) keep their status; anything else is our failure. */
 const httpFailure = (error: unknown): ErrorAnswer => {
-  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
-  if (status >= 400 && status < 500 && error instanceof Error) {
-    return new RestError(status, { code: 'PGRST102', message: error.message }).answer
+  if (isRefusedRequest(error)) {
+    return new RestError(Number(error.statusCode), { code: 'PGRST102', message: error.message }).answer
   }
   return new RestError(500, { code: 'PGRSTX00', message: 'An internal error occurred' }).answer
 }

@@ -8,6 +8,9 @@ import { notSingular, RestError } from './errors.ts'
 import { appliedPreferences, type Preferences } from './prefer.ts'
 import type { RestRequest } from './request.ts'
 
+/** A longer Content-Location is left out: Node's clients refuse answers with more than 16 KiB of headers, and requests may be longer. */
+const MAX_LOCATION = 8_192
+
 export interface HttpAnswer {
   readonly status: number
   readonly headers: readonly (readonly [string, string])[]
@@ -100,7 +103,7 @@ const readAnswer = (rest: RestRequest, action: Action, outcome: Outcome, headers
   const to = from + BigInt(outcome.rows) - 1n
   const voidCall = called !== null && resultShape(called) === 'void'
   headers.push(['Content-Range', contentRange(from, to, total)])
-  if (request.kind === 'read') headers.push(['Content-Location', rest.location])
+  if (request.kind === 'read' && rest.location.length <= MAX_LOCATION) headers.push(['Content-Location', rest.location])
   if (voidCall) return { status: 204, body: null }
   headers.push(['Content-Type', representation.contentType])
   const status = total !== null && 1n + to - from < total ? 206 : 200
