@@ -68,6 +68,8 @@ export interface Route {
 interface Services {
   readonly config: Config
   readonly keys: AppKeys
+  /** Of secrets that are being replaced. */
+  readonly previous: readonly AppKeys[]
   readonly identityFor: IdentityFor
   readonly auth: Auth
   readonly database: Database
@@ -81,6 +83,7 @@ interface Services {
 export const startApp = async (config: Config, world: World): Promise<App> => {
   await ensureDataDir(config.dataDir)
   const keys = await deriveKeys(config.jwtSecret ?? (await loadJwtSecret(config.dataDir, world.ids)))
+  const previous = await Promise.all(config.previousJwtSecrets.map(deriveKeys))
   const database = await openDatabase({ ...config, url: config.databaseUrl, ...world })
   const running: Service[] = []
   const stop = () => stopAll(running, database)
@@ -93,7 +96,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
       { config, jwtSecret: keys.jwtSecret, db: database.owner, development, externalUrl: () => address.url },
       world,
     )
-    const services = createServices({ config, keys, database, auth }, world)
+    const services = createServices({ config, keys, previous, database, auth }, world)
     for (const service of [services.catalog, services.files, services.live, auth]) {
       running.push(service)
       await service.start()
@@ -115,7 +118,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
 }
 
 const createServices = (
-  { config, keys, database, auth }: Pick<Services, 'config' | 'keys' | 'database' | 'auth'>,
+  { config, keys, previous, database, auth }: Pick<Services, 'config' | 'keys' | 'previous' | 'database' | 'auth'>,
   { log, clock, ids }: World,
 ): Services => {
   const { owner, requests, connection } = database
@@ -142,7 +145,7 @@ const createServices = (
       ring: auth.context.ring,
       revokedBy: (claims) => auth.context.revocations.revokedBy(claims),
     }),
-    (listener) => auth.context.revocations.onRevoked(listener),
+    { onRevoked: (listener) => auth.context.revocations.onRevoked(listener), previous },
   )
   const local = config.dev && !config.lan ? withDemoKeys(identity, clock) : identity
   const identityFor: IdentityFor = (arrived) => (isLocalRequest(arrived) ? local : identity)
@@ -157,7 +160,7 @@ const createServices = (
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
   })
   const realtime = realtimeDialect({ ...live, identity, identityFor, clock, ids, log })
-  return { config, keys, identityFor, auth, database, catalog, files, live, realtime }
+  return { config, keys, previous, identityFor, auth, database, catalog, files, live, realtime }
 }
 
 const storeOf = ({ storage, dataDir }: Config): BlobStore =>

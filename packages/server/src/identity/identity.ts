@@ -34,15 +34,21 @@ const ANONYMOUS = keyCaller('anon')
 
 const OPAQUE = /^sb_(publishable|secret)_/
 
+export interface IdentityOptions {
+  readonly onRevoked?: NonNullable<Identity['onRevoked']>
+  /** Keys of secrets that are being replaced: good until the operator names them no more. */
+  readonly previous?: readonly AppKeys[]
+}
+
 export const createIdentity = (
   keys: AppKeys,
   tokens: TokenVerifier,
-  onRevoked?: NonNullable<Identity['onRevoked']>,
+  { onRevoked, previous = [] }: IdentityOptions = {},
 ): Identity => {
-  const opaque: readonly (readonly [string, Caller])[] = [
-    [keys.publishableKey, keyCaller('anon')],
-    [keys.secretKey, keyCaller('service_role')],
-  ]
+  const opaque = [keys, ...previous].flatMap((each): readonly (readonly [string, Caller])[] => [
+    [each.publishableKey, keyCaller('anon')],
+    [each.secretKey, keyCaller('service_role')],
+  ])
 
   const authenticateToken = async (token: string): Promise<Caller> => {
     if (!OPAQUE.test(token)) return tokens.verify(token)

@@ -61,6 +61,7 @@ export class Channel {
   #mayWrite: Partial<Record<ChannelExtension, boolean>> = {}
   #leaveBroadcast: (() => void) | null = null
   #cancelRecheck: () => void = () => {}
+  #stopListening: () => void = () => {}
 
   constructor(options: ChannelOptions) {
     const { services, request } = options
@@ -113,6 +114,16 @@ export class Channel {
     if (request.broadcast.replicationReady) this.#announceReplication()
     if (this.#bindings.length > 0) this.#announceChanges()
     this.#scheduleRecheck()
+    this.#listenForRevocation()
+  }
+
+  /** A logout or a ban ends what was opened before it, within a moment on every node. */
+  #listenForRevocation(): void {
+    const stop = this.#options.services.identity.onRevoked?.((subject) => {
+      const { userId, claims } = this.#caller
+      if (subject === userId || subject === claims.session_id) this.#recheck().catch(() => this.fail())
+    })
+    if (stop !== undefined) this.#stopListening = stop
   }
 
   /** A push that is not about joining or leaving. */
@@ -160,6 +171,7 @@ export class Channel {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#cancelRecheck()
+    this.#stopListening()
     this.#changes?.close()
     this.#leaveBroadcast?.()
     this.#presence.close()
