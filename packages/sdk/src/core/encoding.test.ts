@@ -58,6 +58,18 @@ describe('TextDecoder, against the one of Node', () => {
     expect(new OurDecoder().decode(new TextEncoder().encode(text))).toBe(text)
   })
 
+  it('decodes long runs of ASCII between other characters, in any pieces', () => {
+    const text = `\ufeff${'x'.repeat(100)}茶${'y'.repeat(9_000)}😀${'z'.repeat(63)}é`
+    const bytes = new TextEncoder().encode(text)
+    for (const size of [7, 64, 4096, bytes.length]) {
+      const decoder = new OurDecoder()
+      let result = ''
+      for (let at = 0; at < bytes.length; at += size)
+        result += decoder.decode(bytes.subarray(at, at + size), { stream: true })
+      expect(result + decoder.decode()).toBe(text.slice(1))
+    }
+  })
+
   it('knows UTF-8 by its labels only', () => {
     expect(new OurDecoder(' UTF8 ').encoding).toBe('utf-8')
     expect(() => new OurDecoder('gbk')).toThrow(RangeError)

@@ -97,7 +97,6 @@ function startRequest(exchange: Exchange, data: string | ArrayBuffer | null): Wx
   const { request, wx } = exchange
   const isStream = wantsStream(request)
   const stream = isStream ? new StreamedAnswer(exchange) : null
-  const size = data === null ? 0 : typeof data === 'string' ? utf8Encode(data).length : data.byteLength
   const task = wx.request({
     ...tunnelled(request, DIRECT),
     url: request.url.replace(/#.*$/, ''),
@@ -110,7 +109,7 @@ function startRequest(exchange: Exchange, data: string | ArrayBuffer | null): Wx
     ...(request.redirect === 'follow' ? {} : { redirect: 'manual' as const }),
     success: (answer) => {
       exchange.leave()
-      if (size > 0) request._extra.onUploadProgress?.({ loaded: size, total: size })
+      tellSent(request, data)
       if (stream) stream.end(answer)
       else settle(exchange, answer, bytesIn(answer.data))
     },
@@ -123,6 +122,14 @@ function startRequest(exchange: Exchange, data: string | ArrayBuffer | null): Wx
   })
   stream?.listen(task)
   return task
+}
+
+/** `wx.request` tells nothing on the way. */
+function tellSent(request: Request, data: string | ArrayBuffer | null): void {
+  const tell = request._extra.onUploadProgress
+  if (!tell || data === null) return
+  const total = typeof data === 'string' ? utf8Encode(data).length : data.byteLength
+  tell({ loaded: total, total })
 }
 
 const bytesIn = (data: unknown): Uint8Array<ArrayBuffer> | null => {
