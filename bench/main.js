@@ -29,7 +29,10 @@ const runBench = async (name, settings) => {
   const loadBefore = loadNow()
   const { postgres, body } = await run(settings)
   const date = new Date().toISOString().slice(0, 10)
-  const command = ['npm run bench --', name, ...(settings.quick ? ['--quick'] : [])].join(' ')
+  const flags = Object.entries(settings.given).map(([flag, value]) =>
+    value === true ? `--${flag}` : `--${flag} ${value}`,
+  )
+  const command = ['npm run bench --', name, ...flags].join(' ')
   const page = `${head({ title, command, date, postgres, loadBefore, loadAfter: loadNow() })}\n${body.join('\n\n')}\n`
   process.stdout.write(`${page}\n`)
   if (settings.quick) return
@@ -54,7 +57,8 @@ const main = async () => {
     process.exit(unknown.length > 0 ? 2 : 0)
   }
   build()
-  const settings = settingsFrom(values)
+  const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== false))
+  const settings = { ...settingsFrom(values), given }
   for (const name of positionals.length > 0 ? positionals : BENCHES) await runBench(name, settings)
 }
 
