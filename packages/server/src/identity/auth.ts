@@ -56,49 +56,9 @@ const SWEEP_EVERY_MS = 600_000
 const FLOW_LIFE_MS = 24 * 3600 * 1000
 
 export const createAuth = (options: AuthOptions): Auth => {
-  const { db, clock, ids, log, settings, ring, externalUrl } = options
-  const limits = createLimits({
-    db,
-    rates: settings.rates,
-    pauses: { email: settings.email.maxFrequency, sms: settings.sms.maxFrequency },
-    freeLoopback: options.development ?? false,
-  })
-  const hooks = createHooks(db, settings.hooks, log)
-  const under = new Set<Promise<void>>()
-  const context: AuthContext = {
-    db,
-    clock,
-    ids,
-    log,
-    settings,
-    ring,
-    hooks,
-    limits,
-    externalUrl,
-    passwords: createPasswords(),
-    redirects: createRedirects(settings),
-    revocations: new Revocations({ db, clock, log, longest: settings.jwtExpiry }),
-    messages: createMessages({
-      mailer: options.mailer,
-      sms: options.sms,
-      templates: options.templates ?? DEFAULT_TEMPLATES,
-      settings,
-      limits,
-    }),
-    tokens: createAccessTokens({
-      ring,
-      hooks,
-      settings,
-      issuer: () => `${externalUrl()}/auth/v1`,
-      appid: options.wechat?.appid ?? null,
-    }),
-    later: (what, work) => {
-      const running: Promise<void> = work()
-        .catch((error: unknown) => log.error({ error: toError(error), what }, 'work after an answer failed'))
-        .finally(() => under.delete(running))
-      under.add(running)
-    },
-  }
+  const { clock, db, wechat } = options
+  const work = background(options.log)
+  const context = contextOf(options, work.later)
   const seen = createSeen(context)
   let cancel = (): void => {}
   const sweep = (): void => {
@@ -112,8 +72,8 @@ export const createAuth = (options: AuthOptions): Auth => {
   return {
     context,
     seen,
+    wechat,
     sessions: createSessions(context),
-    wechat: options.wechat,
     directory: new OidcDirectory(context),
     async start() {
       await context.revocations.start()
@@ -122,9 +82,50 @@ export const createAuth = (options: AuthOptions): Auth => {
     },
     async stop() {
       cancel()
-      await Promise.all(under)
+      await work.done()
       await Promise.all([context.revocations.stop(), seen.stop()])
       options.mailer.stop()
     },
+  }
+}
+
+/** Work that goes on after an answer: its failure is for the log, and the end of the service waits for it. */
+const background = (log: Log) => {
+  const under = new Set<Promise<void>>()
+  const later = (what: string, work: () => Promise<void>): void => {
+    const running: Promise<void> = work()
+      .catch((error: unknown) => log.error({ error: toError(error), what }, 'work after an answer failed'))
+      .finally(() => under.delete(running))
+    under.add(running)
+  }
+  return { later, done: () => Promise.all(under) }
+}
+
+const contextOf = (options: AuthOptions, later: AuthContext['later']): AuthContext => {
+  const { db, clock, ids, log, settings, ring, externalUrl, mailer, sms, templates = DEFAULT_TEMPLATES } = options
+  const limits = createLimits({
+    db,
+    rates: settings.rates,
+    pauses: { email: settings.email.maxFrequency, sms: settings.sms.maxFrequency },
+    freeLoopback: options.development ?? false,
+  })
+  const hooks = createHooks(db, settings.hooks, log)
+  const issuer = () => `${externalUrl()}/auth/v1`
+  return {
+    db,
+    clock,
+    ids,
+    log,
+    settings,
+    ring,
+    hooks,
+    limits,
+    externalUrl,
+    later,
+    passwords: createPasswords(),
+    redirects: createRedirects(settings),
+    revocations: new Revocations({ db, clock, log, longest: settings.jwtExpiry }),
+    messages: createMessages({ mailer, sms, templates, settings, limits }),
+    tokens: createAccessTokens({ ring, hooks, settings, issuer, appid: options.wechat?.appid ?? null }),
   }
 }
