@@ -136,6 +136,17 @@ describe.each(versions)('%s', (version) => {
     expect(await data(client.from('secrets').select('text'))).toEqual([{ text: 'before' }])
   })
 
+  it('does not log in another WeChat user in place of the one whose session was revoked', async () => {
+    const { client, official, realm } = await open({ user: `first-${tag}` })
+    const { user } = await official.signInWithWechat(client)
+    await ask(report, `delete from auth.sessions where user_id = '${user.id}'`)
+    const phone = await open({ user: `second-${tag}`, memory: realm.memory })
+    expect((await phone.client.auth.refreshSession()).error).not.toBeNull()
+    // The old token lives on until it expires; what matters is that it is nobody else's.
+    const { session } = (await phone.client.auth.getSession()).data
+    expect(session?.user.id ?? user.id).toBe(user.id)
+  })
+
   it('does not log in anybody by WeChat who logged in otherwise', async () => {
     const { client } = await open()
     const email = `${tag}-2@example.com`
