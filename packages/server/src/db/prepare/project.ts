@@ -15,13 +15,10 @@ export interface ProjectScript {
  * names script, line and reason; nothing of the failed script remains.
  */
 export const migrateProject = async (db: Pool, scripts: readonly ProjectScript[]): Promise<readonly string[]> => {
-  await db.script(`
-    create schema if not exists supabase_migrations;
-    create table if not exists supabase_migrations.schema_migrations (
-      version text primary key,
-      statements text[],
-      name text
-    )`)
+  await db.transaction(async (tx) => {
+    await lock(tx)
+    await tx.script(HISTORY)
+  })
   const applied: string[] = []
   for (const script of scripts) {
     // Dumps set the search path of the session and leave it so: each script gets a session of its own.
@@ -31,9 +28,21 @@ export const migrateProject = async (db: Pool, scripts: readonly ProjectScript[]
   return applied
 }
 
-const applyOnce = async (tx: Transaction, { version, name, text }: ProjectScript): Promise<boolean> => {
-  // Of two that run at once, the second one waits and then finds everything done. The key is this product's own.
+const HISTORY = `
+  create schema if not exists supabase_migrations;
+  create table if not exists supabase_migrations.schema_migrations (
+    version text primary key,
+    statements text[],
+    name text
+  )`
+
+/** Of two that run at once, the second one waits and then finds everything done; `if not exists` alone does not, two of them collide. The key is this product's own. */
+const lock = async (tx: Transaction): Promise<void> => {
   await tx.run(sql('project.lock')`select pg_advisory_xact_lock(7237101, 3)`)
+}
+
+const applyOnce = async (tx: Transaction, { version, name, text }: ProjectScript): Promise<boolean> => {
+  await lock(tx)
   const known = await tx.maybeOne(sql('project.applied')`
     select 1 from supabase_migrations.schema_migrations where version = ${version}`)
   if (known !== null) return false
