@@ -14,6 +14,7 @@ import { authDialect, sendAuthError } from './dialects/supabase/auth/auth.ts'
 import { deviceOf } from './dialects/supabase/auth/context.ts'
 import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realtime/index.ts'
 import { restDialect, sendRestError } from './dialects/supabase/rest/plugin.ts'
+import type { S3Credentials } from './dialects/supabase/storage/context.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
 import { storageDialect } from './dialects/supabase/storage/storage.ts'
 import type { BlobStore } from './files/blob-store.ts'
@@ -216,11 +217,25 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
     await supabase.register(restDialect({ pool: database.requests, catalog, config: config.api }), {
       prefix: '/rest/v1',
     })
-    await supabase.register(storageDialect({ files, signer, clock, externalUrl }), { prefix: '/storage/v1' })
+    await supabase.register(
+      storageDialect({ files, signer, clock, externalUrl, s3Credentials: s3CredentialsOf(services) }),
+      { prefix: '/storage/v1' },
+    )
     await supabase.register(realtime.plugin, { prefix: '/realtime/v1' })
   })
   return http
 }
+
+/** The operator's opaque keys sign for the service; a user signs with the public key, and their token says who they are. */
+const s3CredentialsOf =
+  ({ keys, identityFor }: Services): S3Credentials =>
+  async (accessKeyId, sessionToken, request) => {
+    if (sessionToken !== undefined) {
+      return { secret: keys.anonKey, caller: await identityFor(request).authenticateToken(sessionToken) }
+    }
+    if (accessKeyId !== keys.publishableKey) return null
+    return { secret: keys.secretKey, caller: await identityFor(request).authenticateKey(keys.secretKey) }
+  }
 
 /** A secret for one purpose, so that nothing signed for it passes elsewhere. */
 const derivedSecret = (jwtSecret: string, purpose: string): string =>

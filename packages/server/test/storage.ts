@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import type { StorageServices } from '../src/dialects/supabase/storage/context.ts'
+import type { S3Credentials, StorageServices } from '../src/dialects/supabase/storage/context.ts'
 import { sendStorageError } from '../src/dialects/supabase/storage/errors.ts'
 import { storageDialect } from '../src/dialects/supabase/storage/storage.ts'
 import type { BlobStore } from '../src/files/blob-store.ts'
@@ -51,6 +51,12 @@ export const callerFor = (proof: string): Caller => {
   return { role, userId: sub ?? null, claims, claimsText: JSON.stringify(claims), expiresAt: null }
 }
 
+/** `service` with the secret `secret`, and whatever `callerFor` takes as a session token with the secret `anon`. */
+const s3Credentials: S3Credentials = async (key, token) => {
+  if (token !== undefined) return { secret: 'anon', caller: callerFor(token) }
+  return key === 'service' ? { secret: 'secret', caller: callerFor('service_role') } : null
+}
+
 export const startStorage = async (options: StorageFixtureOptions = {}): Promise<StorageFixture> => {
   const db = await createTestDatabase(options.version)
   const folder = join(await mkdtemp(join(tmpdir(), 'teahouse-storage-')), 'files')
@@ -77,7 +83,9 @@ export const startStorage = async (options: StorageFixtureOptions = {}): Promise
     request.caller = callerFor(bearerOf(request.headers.authorization) ?? 'anon')
   })
   const pace = options.pace === undefined ? {} : { pace: options.pace }
-  await app.register(storageDialect({ files, signer, clock, externalUrl, ...pace }), { prefix: '/storage/v1' })
+  await app.register(storageDialect({ files, signer, clock, externalUrl, s3Credentials, ...pace }), {
+    prefix: '/storage/v1',
+  })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const close = async () => {
     await app.close()

@@ -17,6 +17,8 @@ const REASONS = {
   invalid_parameter: 'bad_request',
   invalid_body: 'bad_request',
   invalid_image: 'bad_request',
+  invalid_part: 'bad_request',
+  invalid_digest: 'bad_request',
   no_content: 'bad_request',
   invalid_signature: 'bad_request',
   signature_expired: 'bad_request',

@@ -11,6 +11,7 @@ import { createDoor } from './door.ts'
 import { createDownloads, type Downloads } from './downloads.ts'
 import { createImages, type ImageLimits, type Images } from './images.ts'
 import { createListing, type Listing } from './listing.ts'
+import { createMultipart, type Multipart } from './multipart.ts'
 import { createObjects, type Objects } from './objects.ts'
 import { createResumable, type Resumable } from './resumable.ts'
 import { createUploads, type Uploads } from './uploads.ts'
@@ -35,6 +36,7 @@ export interface Files extends Service {
   readonly listing: Listing
   readonly uploads: Uploads
   readonly resumable: Resumable
+  readonly multipart: Multipart
   readonly download: Downloads
   readonly images: Images
   readonly collector: Collector
@@ -50,12 +52,14 @@ export const createFiles = (options: FilesOptions): Files => {
   const door = createDoor(options)
   const collector = createCollector({ owner, store, clock, ids, log })
   const uploads = createUploads({ door, store, collector, clock, ids, fileSizeLimit })
+  const assembly = { door, store, uploads, collector, clock, ids, fileSizeLimit }
   return {
     buckets: createBuckets({ door, collector, fileSizeLimit }),
     objects: createObjects({ door, store, collector, uploads, ids, fileSizeLimit }),
     listing: createListing(door),
     uploads,
-    resumable: createResumable({ door, store, uploads, collector, clock, ids, fileSizeLimit }),
+    resumable: createResumable(assembly),
+    multipart: createMultipart(assembly),
     download: createDownloads(store),
     images: createImages(store, imageLimits),
     collector,

@@ -91,6 +91,9 @@ export const createListing = (door: Door): Listing => ({
   },
 })
 
+/** The cursor of a page, by name, that begins after this name. */
+export const cursorAfter = (name: string): string => encodeCursor({ name, folder: name.endsWith('/'), at: null })
+
 const encodeCursor = ({ name, folder, at }: Cursor): string =>
   Buffer.from(JSON.stringify({ name, folder, at })).toString('base64url')
 

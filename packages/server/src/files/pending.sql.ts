@@ -113,6 +113,24 @@ export const advanceUpload = ({ id, epoch }: Claimed, offset: number, size: numb
      and upload.received = ${offset}::bigint
      and upload.finished_at is null`
 
+/** Lets a part in as long as nobody has finished or forgotten the upload. */
+export const countPart = (id: string): Statement => sql('files.count_part')`
+  update teahouse.upload
+     set epoch = upload.epoch
+   where upload.id = ${id}::uuid
+     and upload.finished_at is null`
+
+export const listUploads = (bucketId: string, prefix: string, now: Date): Statement => sql('files.list_uploads')`
+  select ${uploadJson}::text as json
+    from teahouse.upload
+   where upload.protocol = 's3'
+     and upload.bucket_id = ${bucketId}
+     and starts_with(upload.name, ${prefix})
+     and upload.finished_at is null
+     and upload.expires_at > ${now}::timestamptz
+   order by upload.name collate "C", upload.created_at
+   limit 1000`
+
 export const setUploadLength = ({ id, epoch }: Claimed, length: number): Statement => sql('files.set_upload_length')`
   update teahouse.upload
      set length = ${length}::bigint

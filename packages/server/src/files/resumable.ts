@@ -22,6 +22,7 @@ import {
   type PendingUpload,
   setUploadLength,
   type UploadDraft,
+  type UploadProtocol,
 } from './pending.sql.ts'
 import { Slices } from './slices.ts'
 import { Turns } from './turns.ts'
@@ -54,13 +55,16 @@ export interface Resumable {
   remove(id: string, authorise: Authorise): Promise<void>
 }
 
-/** As long as Supabase's. */
-const LIFETIME = 24 * 3_600_000
+/** Milliseconds. A day is Supabase's; S3 has no limit of its own, and its tools resume after a weekend. */
+const LIFETIME = { tus: 24 * 3_600_000, s3: 7 * 24 * 3_600_000 } as const
 /** A slice holds the 6 MB that Supabase's guide tells clients to send at once: such a request is one part. */
 const SLICE = { bytes: 8 * 2 ** 20, milliseconds: 5_000 }
 /** Bounds the rows of one upload; more requests than this are no upload but an attack. */
 const MOST_PARTS = 10_000
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
+
+/** Whether a text can be the id of an upload. */
+export const isUploadId = (text: string): boolean => UUID.test(text)
 
 export const uploadNotFound = () => refusal('upload_not_found', 'The upload does not exist or has expired')
 
@@ -70,14 +74,17 @@ export const createResumable = (options: AssemblyOptions): Resumable => {
 
   /** Checks before anyone is asked to make way. */
   const authorised = async (id: string, authorise: Authorise): Promise<Actor> => {
-    if (!UUID.test(id)) throw uploadNotFound()
+    if (!isUploadId(id)) throw uploadNotFound()
     const [upload] = await door.rows<PendingUpload>(SYSTEM, findUpload(id, 'tus', new Date(clock.now())))
     if (upload === undefined) throw uploadNotFound()
     return authorise(upload)
   }
 
   return {
-    create: (actor, wanted) => create(options, actor, wanted),
+    create: async (actor, wanted) => {
+      const created = await beginUpload(options, actor, 'tus', wanted)
+      return created.length === 0 ? settle(options, actor, created) : created
+    },
 
     async find(id, authorise) {
       const actor = await authorised(id, authorise)
@@ -103,7 +110,13 @@ export const createResumable = (options: AssemblyOptions): Resumable => {
   }
 }
 
-const create = async (options: AssemblyOptions, actor: Actor, wanted: ResumableDraft): Promise<PendingUpload> => {
+/** Writes down an upload that this actor might make. Throws unless they may. */
+export const beginUpload = async (
+  options: AssemblyOptions,
+  actor: Actor,
+  protocol: UploadProtocol,
+  wanted: ResumableDraft,
+): Promise<PendingUpload> => {
   const { door, uploads, clock, ids, fileSizeLimit } = options
   const { length, contentType: mimetype } = wanted
   const size = length === null ? {} : { size: length, contentLength: length }
@@ -113,11 +126,11 @@ const create = async (options: AssemblyOptions, actor: Actor, wanted: ResumableD
   assertAllowed(mimetype, bucket.allowedMimeTypes)
   if (length !== null && length > limitOf(bucket, fileSizeLimit)) throw tooLarge()
   await uploads.assertMayWrite(actor, row, wanted.mode)
-  const expiresAt = new Date(clock.now() + LIFETIME).toISOString()
-  const upload = { ...wanted, id: ids.uuid(), protocol: 'tus' as const, ownerId: row.ownerId, expiresAt }
+  const expiresAt = new Date(clock.now() + LIFETIME[protocol]).toISOString()
+  const upload = { ...wanted, id: ids.uuid(), protocol, ownerId: row.ownerId, expiresAt }
   const [created] = await door.transaction(SYSTEM, (session) => jsonRows<PendingUpload>(session, insertUpload(upload)))
   if (created === undefined) throw uploadNotFound()
-  return created.length === 0 ? settle(options, actor, created) : created
+  return created
 }
 
 const claim = async ({ door, clock }: AssemblyOptions, id: string): Promise<PendingUpload> => {

@@ -1,17 +1,28 @@
 /** What every route of this dialect works with. */
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { Files } from '../../../files/files.ts'
 import type { UrlSigner } from '../../../files/signing.ts'
 import type { Actor, Address } from '../../../files/types.ts'
 import type { ExternalUrl } from '../../../http/external-url.ts'
+import type { Caller } from '../../../identity/caller.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { AppError } from '../../../kernel/errors.ts'
+
+/** The secret that goes with an access key, and on whose behalf it signs; null for unknown keys. Throws for a token that is none. */
+export type S3Credentials = (
+  accessKeyId: string,
+  sessionToken: string | undefined,
+  request: IncomingMessage,
+) => Promise<{ readonly secret: string; readonly caller: Caller } | null>
 
 export interface StorageServices {
   readonly files: Files
   /** Signs and checks the tokens of signed URLs. Its key must not sign access tokens too. */
   readonly signer: UrlSigner
   readonly clock: Clock
+  /** Whose S3 keys these are; absent where S3 is not served. */
+  readonly s3Credentials?: S3Credentials
   /** Where clients reach this server, for addresses in answers. */
   readonly externalUrl: ExternalUrl
   /** How slow an upload may be: at least `bytes` in every `milliseconds`, else it is cut off. */

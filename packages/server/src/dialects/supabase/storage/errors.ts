@@ -26,6 +26,8 @@ const BY_REASON: Record<FilesReason, Wire> = {
   invalid_parameter: wire(400, 'InvalidRequest', 'InvalidParameter'),
   invalid_body: wire(400, 'InvalidRequest', 'InvalidRequest'),
   invalid_image: wire(422, 'InvalidRequest', 'InvalidRequest'),
+  invalid_part: wire(400, 'InvalidRequest', 'InvalidPart'),
+  invalid_digest: wire(400, 'InvalidRequest', 'BadDigest'),
   no_content: wire(400, 'InvalidRequest', 'NoContentProvided'),
   invalid_signature: wire(400, 'InvalidJWT', 'InvalidJWT'),
   signature_expired: wire(400, 'InvalidJWT', 'InvalidJWT'),

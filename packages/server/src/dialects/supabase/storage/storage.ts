@@ -14,6 +14,7 @@ import { renderRoutes } from './routes-render.ts'
 import { resumableRoutes } from './routes-resumable.ts'
 import { signingRoutes, uploadSigningRoutes } from './routes-signing.ts'
 import { uploadRoutes } from './routes-uploads.ts'
+import { s3Routes } from './s3/routes.ts'
 
 const JSON_LIMIT = 2 ** 20
 
@@ -30,6 +31,7 @@ export const storageDialect =
     )
     await app.register(uploadRoutes(services))
     await app.register(resumableRoutes(services))
+    await app.register(s3Routes(services), { prefix: '/s3' })
     await app.register(jsonRoutes(services))
   }
 

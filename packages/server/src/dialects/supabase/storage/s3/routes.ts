@@ -1,0 +1,145 @@
+/** The S3 protocol: which command a request is, who signed it, and errors in S3's words. What commands do is in `buckets.ts`, `objects.ts` and `multipart.ts`. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { reasonOf, refusal } from '../../../../files/errors.ts'
+import { AppError } from '../../../../kernel/errors.ts'
+import { addressOf, type ObjectRoute, type StorageServices } from '../context.ts'
+import { wireOf } from '../errors.ts'
+import { keepPace, letGo } from '../pace.ts'
+import { bucketCommands } from './buckets.ts'
+import { multipartCommands } from './multipart.ts'
+import { objectCommands } from './objects.ts'
+import { credentialsOf, isSignedBy, type SignedRequest } from './signature.ts'
+import { xml } from './xml.ts'
+
+const SKEW = 15 * 60_000
+
+/** A command of S3. `key` is empty for a bucket's own. */
+export type Command = (asked: Asked) => Promise<unknown>
+
+export interface Asked {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly bucketId: string
+  readonly name: string
+  readonly query: URLSearchParams
+}
+
+export const s3Routes =
+  (services: StorageServices) =>
+  async (app: FastifyInstance): Promise<void> => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    app.setErrorHandler<Error>((error, request, reply) => {
+      letGo(request.raw, services.clock)
+      return sendError(error, request, reply)
+    })
+    app.addHook('onRequest', signedHook(services))
+    const commands = { ...bucketCommands(services), ...objectCommands(services), ...multipartCommands(services) }
+    const run = async (request: FastifyRequest, reply: FastifyReply, bucketId: string, name: string) => {
+      const query = new URLSearchParams(splitUrl(request)[1])
+      const command = commandOf(request, bucketId, { name, query })
+      const found = Object.hasOwn(commands, command) ? commands[command] : undefined
+      if (found === undefined) throw refusal('not_supported', `${command} is not supported`)
+      const finished = keepPace(request.raw, services.clock, services.pace)
+      try {
+        return await found({ request, reply, bucketId, name, query })
+      } finally {
+        finished()
+      }
+    }
+    const method = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE']
+    app.route({ method, url: '/', handler: (request, reply) => run(request, reply, '', '') })
+    app.route<{ Params: { bucket: string } }>({
+      method,
+      url: '/:bucket',
+      handler: (request, reply) => run(request, reply, request.params.bucket, ''),
+    })
+    app.route<ObjectRoute>({
+      method,
+      url: '/:bucket/*',
+      handler: (request, reply) => {
+        const { bucketId, name } = addressOf(request)
+        return run(request, reply, bucketId, name === '/' ? '' : name)
+      },
+    })
+  }
+
+const SUBRESOURCES = [
+  'uploads',
+  'uploadId',
+  'delete',
+  'location',
+  'versioning',
+  'acl',
+  'tagging',
+  'policy',
+  'cors',
+  'lifecycle',
+  'versions',
+  'website',
+  'encryption',
+]
+
+/** For example `GET bucket`, `PUT object uploadId` or `POST bucket delete`. */
+const commandOf = (
+  request: FastifyRequest,
+  bucketId: string,
+  { name, query }: { readonly name: string; readonly query: URLSearchParams },
+): string => {
+  const what = bucketId === '' ? 'service' : name === '' ? 'bucket' : 'object'
+  const sub = SUBRESOURCES.find((each) => query.has(each))
+  const copy = request.method === 'PUT' && request.headers['x-amz-copy-source'] !== undefined ? ['copy'] : []
+  return [request.method, what, ...(sub === undefined ? [] : [sub]), ...copy].join(' ')
+}
+
+const splitUrl = (request: FastifyRequest): readonly [path: string, query: string] => {
+  const url = request.raw.url ?? '/'
+  const at = url.indexOf('?')
+  return at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)]
+}
+
+/** Puts the caller on the request whom the signature proves. */
+const signedHook =
+  ({ s3Credentials, clock, externalUrl }: StorageServices) =>
+  async (request: FastifyRequest): Promise<void> => {
+    const [path, query] = splitUrl(request)
+    const signed: SignedRequest = { method: request.method, path, query, headers: request.headers }
+    const credentials = credentialsOf(signed)
+    if (credentials === null) throw refusal('access_denied', 'The request is not signed with AWS Signature Version 4')
+    const { signedAt, expiresIn, accessKeyId, sessionToken } = credentials
+    const age = clock.now() - signedAt
+    const tooLate = age > (expiresIn === null ? SKEW : expiresIn * 1000)
+    if (age < -SKEW || tooLate) throw refusal('signature_expired', 'The signature has expired, or the clocks differ')
+    const known = (await s3Credentials?.(accessKeyId, sessionToken, request.raw)) ?? null
+    // Behind a proxy, the client signed the address that it sees.
+    const outside = new URL(externalUrl(request))
+    const prefix = outside.pathname.replace(/\/$/, '')
+    const seen = { ...signed, path: `${prefix}${path}`, headers: { ...signed.headers, host: outside.host } }
+    const valid = known !== null && [signed, seen].some((each) => isSignedBy(known.secret, credentials, each))
+    if (!valid) throw refusal('invalid_signature', 'The signature does not match, or the access key is unknown')
+    request.caller = known.caller
+  }
+
+const CODES: Readonly<Record<string, readonly [status: number, code: string]>> = {
+  bucket_exists: [409, 'BucketAlreadyOwnedByYou'],
+  object_exists: [412, 'PreconditionFailed'],
+  invalid_signature: [403, 'SignatureDoesNotMatch'],
+  signature_expired: [403, 'RequestTimeTooSkewed'],
+  invalid_body: [400, 'MalformedXML'],
+  invalid_parameter: [400, 'InvalidArgument'],
+  not_supported: [501, 'NotImplemented'],
+}
+
+const sendError = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown => {
+  const wire = wireOf(error)
+  const [statusCode, code] = CODES[reasonOf(error) ?? ''] ?? [
+    wire.statusCode === 544 ? 503 : wire.statusCode,
+    wire.code,
+  ]
+  if (statusCode >= 500 && statusCode !== 501) request.log.error({ error }, 's3 request failed')
+  const message = error instanceof AppError || statusCode < 500 ? error.message : 'We encountered an internal error'
+  reply.code(statusCode)
+  if (request.method === 'HEAD') return reply.send()
+  const about = { Code: code, Message: message, Resource: splitUrl(request)[0], RequestId: request.id }
+  return reply.type('application/xml').send(xml('Error', about).replace(/ xmlns="[^"]*"/, ''))
+}
