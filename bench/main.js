@@ -62,4 +62,6 @@ const main = async () => {
   for (const name of positionals.length > 0 ? positionals : BENCHES) await runBench(name, settings)
 }
 
+// Leaving by `exit` ends every process that was started; a signal alone would leave the server behind.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 await main()

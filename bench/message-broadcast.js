@@ -46,6 +46,7 @@ const HEAD = [
   '',
   'messages/s',
   'deliveries/s',
+  'arrived within a second',
   'of one frame',
   'of send each',
   'p50 ms',
@@ -56,8 +57,12 @@ const HEAD = [
 const sectionOf = (heading, results) => {
   const rate = (name) => results.get(name).delivered
   const rows = VARIANTS.map((name) => {
-    const { sent, delivered, p50, p99, own } = results.get(name)
-    const ratios = [percent(rate(name), rate('ws, one frame')), times(rate(name), rate('ws, send each'))]
+    const { sent, share, delivered, p50, p99, own } = results.get(name)
+    const ratios = [
+      percent(share, 1),
+      percent(rate(name), rate('ws, one frame')),
+      times(rate(name), rate('ws, send each')),
+    ]
     return [name, number(sent), number(delivered), ...ratios, number(p50), number(p99), percent(own, 1)]
   })
   return `### ${heading}\n\n${table(HEAD, rows)}`

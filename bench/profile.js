@@ -87,7 +87,7 @@ export const profileSection = async (settings, requestsFor) => {
     const busy = [...parts.values()].reduce((sum, each) => sum + each, 0) / result.count
     return [
       '## Where a request’s microseconds go',
-      `List of 20 rows, ${CONNECTIONS} connections, the server sampled every ${INTERVAL_US} µs (which slows it: ${number(result.rate)} requests/s here). The main thread was busy for ${number(busy)} µs per request; self time by part:`,
+      `List of 20 rows, ${CONNECTIONS} connections, the server sampled every ${INTERVAL_US} µs (which slows it: ${number(result.rate)} requests/s here). The main thread was busy for ${number(busy)} µs per request; self time by part (samples are of the wall clock: on few cores, the write that wakes PostgreSQL looks long because PostgreSQL takes the core):`,
       table(['part', 'µs/request', 'share'], topRows(parts, result.count, 30)),
       'The functions with the most self time:',
       table(['function', 'µs/request', 'share'], topRows(functions, result.count, 25)),

@@ -71,6 +71,7 @@ const watched = async (work) => {
   const lost = listeners.filter(({ closed }) => closed).length
   if (lost > 0) throw new Error(`${lost} listeners were cut off`)
   return {
+    share: received / (sent * listeners.length),
     delivered: received / elapsed,
     sent: sent / elapsed,
     ...latencies(times),
@@ -79,17 +80,12 @@ const watched = async (work) => {
 }
 
 const POLL_MS = 10
-const SILENCE_MS = 1000
+/** What is not there by then will not come, or comes from a backlog that tells nothing more than that there is one. */
+const MOST_WAIT_MS = 1000
 
-/** Until everything arrived, or nothing more does. */
+/** Until everything arrived, for a while. */
 const arrived = async (expected) => {
-  let before = received
-  let silent = 0
-  while (received < expected && silent < SILENCE_MS) {
-    await later(POLL_MS)
-    silent = received === before ? silent + POLL_MS : 0
-    before = received
-  }
+  for (let waited = 0; received < expected && waited < MOST_WAIT_MS; waited += POLL_MS) await later(POLL_MS)
 }
 
 serve({
