@@ -9,9 +9,9 @@ import { createClient } from '@supabase/supabase-js'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import ws from 'ws'
 import type { TestServer } from '../support/server.ts'
-import type { Result } from './checks.ts'
 import { coverage } from './coverage.ts'
 import { checkModern } from './modern.ts'
+import type { Result } from './tools.ts'
 import { checkPhone, startWorld } from './world.ts'
 
 let server: TestServer

@@ -1,5 +1,5 @@
 /** COVERAGE.md from the results of the checks: method by method, client by client. */
-import type { Result } from './checks.ts'
+import type { Result } from './tools.ts'
 
 const cell = (result: Result | undefined, notes: string[]): string => {
   if (result === undefined) return ''

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import { startServer, type TestServer, temporaryFolder } from '../support/server.ts'
 import { until } from '../support/until.ts'
-import { closeAll, type Loose } from './checks.ts'
+import { closeAll, type Loose } from './tools.ts'
 import { openPhone, type Phone } from './world.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>

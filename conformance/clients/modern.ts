@@ -1,5 +1,6 @@
 /** A supabase-js client as a platform for the checks; also the whole of a child process that runs them in another Node: `run <package> <url> <anon key>`. */
-import { closeAll, type Loose, type Platform, type Result, runChecks } from './checks.ts'
+import { runChecks } from './checks.ts'
+import { closeAll, type Loose, type Platform, type Result } from './tools.ts'
 
 export interface Target {
   readonly url: string

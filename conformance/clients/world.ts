@@ -2,7 +2,8 @@
 import { fileURLToPath } from 'node:url'
 import { createRealm, type Realm } from '../../packages/simulator/src/realm/realm.ts'
 import { runTeahouse, type StartReport, startServer, type TestServer } from '../support/server.ts'
-import { closeAll, type Loose, type Platform, type Result, runChecks } from './checks.ts'
+import { runChecks } from './checks.ts'
+import { closeAll, type Loose, type Platform, type Result } from './tools.ts'
 
 const SQL = `
 create table public.tea (
