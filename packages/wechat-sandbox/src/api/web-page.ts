@@ -48,13 +48,16 @@ const SCRIPT = `
 const { uuid, phone } = document.body.dataset
 const words = JSON.parse(document.querySelector('#words').textContent)
 const state = document.querySelector('#state')
+// Two looks may both see the confirmation; the code that the way back carries is good for one visit.
+let leaving = false
+const leave = () => { if (!leaving) { leaving = true; location.replace('/connect/return?uuid=' + uuid) } }
 const act = (action) => fetch('/sandbox/scans/' + uuid, { method: 'POST', headers: { 'content-type': 'application/json' },
   body: JSON.stringify({ action, user: document.querySelector('#user').value }) }).then(look)
 for (const button of document.querySelectorAll('button')) button.onclick = () => act(button.dataset.action)
 async function look() {
   const text = await (await fetch('/connect/l/qrconnect?uuid=' + uuid)).text()
   const code = Number(/wx_errcode=(\\d+)/.exec(text)[1])
-  if (code === 405 && phone === undefined) location.replace('/connect/return?uuid=' + uuid)
+  if (code === 405 && phone === undefined) leave()
   state.textContent = { 405: words.done, 408: words.waiting, 404: words.scanned, 403: words.refused, 402: words.expired }[code] ?? ''
   return code
 }
