@@ -124,7 +124,7 @@ describe('a started server', () => {
       () => 'started',
       (error: Error) => error.message,
     )
-    const pid = await until('PostgreSQL is coming up', async () => postmasterOf(dataDir), { within: 10_000, every: 2 })
+    const pid = await until('PostgreSQL is coming up', async () => postmasterOf(dataDir), { within: 50_000, every: 2 })
     const server = Number(/^PPid:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1])
     process.kill(server, 'SIGTERM')
     expect(await starting).toMatch(/^teahouse start ended with 0\n/)
