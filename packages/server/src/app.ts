@@ -35,20 +35,11 @@ import { withDemoKeys } from './identity/demo-keys.ts'
 import { createIdentity } from './identity/identity.ts'
 import { type AppKeys, deriveKeys } from './identity/keys.ts'
 import { TokenVerifier } from './identity/tokens.ts'
-import type { Clock } from './kernel/clock.ts'
-import type { Ids } from './kernel/ids.ts'
 import type { Service } from './kernel/service.ts'
 import { createLiveServices, type LiveServices } from './live/open.ts'
-import type { RootLog } from './observe/log.ts'
 import { openAuth } from './open-auth.ts'
 import { SocketServer } from './sockets/server.ts'
-
-/** What an app takes from outside besides its settings. */
-export interface World {
-  readonly log: RootLog
-  readonly clock: Clock
-  readonly ids: Ids
-}
+import type { World } from './world.ts'
 
 /** A running app. */
 export interface App {

@@ -1,10 +1,10 @@
 /** What `--dev` adds to a server: the WeChat sandbox, and which WeChat the server then talks to. */
 
-import type { World } from './app.ts'
 import type { Config } from './config/config.ts'
 import { addSandboxPerson, readSandboxPeople } from './config/sandbox-people.ts'
 import type { WechatApp } from './config/wechat.ts'
 import { toError } from './kernel/errors.ts'
+import type { World } from './world.ts'
 
 /** The website app of the sandbox, for login by QR code; no such appid exists. */
 export const DEV_WEBSITE_APPID = 'wx7ea0000000000002'

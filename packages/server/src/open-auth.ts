@@ -2,7 +2,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { JWK } from 'jose'
-import type { World } from './app.ts'
 import type { AuthConfig } from './config/auth-config.ts'
 import type { Config } from './config/config.ts'
 import type { Pool } from './db/pool.ts'
@@ -18,6 +17,7 @@ import { createAliyunSms } from './notify/sms-aliyun.ts'
 import { createTencentSms } from './notify/sms-tencent.ts'
 import { DEFAULT_TEMPLATES, type MailTemplates } from './notify/templates.ts'
 import { createWechatClient } from './wechat/client.ts'
+import type { World } from './world.ts'
 
 export interface AuthParts {
   readonly config: Config
