@@ -1,5 +1,5 @@
 /**
- * What the tests need besides Node: Chromium, CJK fonts, and PostgreSQL 15 as the "own server" of an operator.
+ * What the tests need besides Node: Chromium, CJK fonts, PostgreSQL 15 as the "own server" of an operator, and a NATS server.
  * Installs what is missing where it may (root on Debian), else names it in one line and fails. Never skips silently.
  */
 import { spawnSync } from 'node:child_process'
@@ -17,6 +17,11 @@ const NEEDS = [
   { name: 'fc-list', package: 'fontconfig', present: () => spawnSync('fc-list', ['--version']).status === 0 },
   { name: 'CJK fonts', package: 'fonts-noto-cjk', present: hasFont },
   { name: 'PostgreSQL 15', package: 'postgresql-15', present: () => existsSync('/usr/lib/postgresql/15/bin/postgres') },
+  {
+    name: 'a NATS server',
+    package: 'nats-server',
+    present: () => ['/usr/sbin/nats-server', '/usr/bin/nats-server'].some((path) => existsSync(path)),
+  },
 ]
 
 const isDebian = () => existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get')
