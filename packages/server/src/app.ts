@@ -29,7 +29,7 @@ import { listen } from './http/listen.ts'
 import { isLocalRequest } from './http/local-request.ts'
 import { DEFAULT_REQUEST_COST, limitRequestCost } from './http/request-cost.ts'
 import { createHttpServer, type DialectErrors } from './http/server.ts'
-import { createServiceKeyGuard } from './http/service-key-guard.ts'
+import { createServiceKeyGuard, type ServiceKeyGuard } from './http/service-key-guard.ts'
 import type { Auth } from './identity/auth.ts'
 import { withDemoKeys } from './identity/demo-keys.ts'
 import { createIdentity } from './identity/identity.ts'
@@ -63,6 +63,7 @@ interface Services {
   /** Of secrets that are being replaced. */
   readonly previous: readonly AppKeys[]
   readonly identityFor: IdentityFor
+  readonly guardServiceKey: ServiceKeyGuard
   readonly auth: Auth
   readonly database: Database
   readonly catalog: CatalogService
@@ -151,8 +152,9 @@ const createServices = (
     ids,
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
   })
-  const realtime = realtimeDialect({ ...live, identity, identityFor, clock, ids, log })
-  return { config, keys, previous, identityFor, auth, database, catalog, files, live, realtime }
+  const guardServiceKey = createServiceKeyGuard({ log, clock })
+  const realtime = realtimeDialect({ ...live, identity, identityFor, guardServiceKey, clock, ids, log })
+  return { config, keys, previous, identityFor, guardServiceKey, auth, database, catalog, files, live, realtime }
 }
 
 const storeOf = ({ storage, dataDir }: Config): BlobStore =>
@@ -173,7 +175,7 @@ const VERSION = '0.1.0'
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World, routes: Route[]): Promise<FastifyInstance> => {
-  const { config, identityFor, auth, keys, files, database, catalog, realtime } = services
+  const { config, identityFor, guardServiceKey, auth, keys, files, database, catalog, realtime } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
@@ -188,7 +190,6 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
   registerHealth(http, () => database.requests.run(ping))
   const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
   const externalUrl = createExternalUrl({ trustedProxies: config.trustedProxies, configured: config.externalUrl })
-  const guardServiceKey = createServiceKeyGuard({ log, clock })
   const noteCaller = (request: FastifyRequest): void => {
     guardServiceKey(request)
     auth.seen.note(request.caller.userId, deviceOf(request))

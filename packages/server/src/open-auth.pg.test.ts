@@ -121,8 +121,8 @@ const joinChannel = async (token: string): Promise<{ readonly ended: Promise<num
 }
 
 describe('a channel', () => {
-  for (const how of ['logout', 'ban', 'removal'] as const) {
-    it(`ends within five seconds of a ${how}`, async () => {
+  for (const how of ['logout', 'ban', 'role', 'removal'] as const) {
+    it(`ends within five seconds of a ${how === 'role' ? 'change of role' : how}`, async () => {
       const session = await login(`${how}@example.com`)
       const other = await login('stays@example.com')
       const [channel, bystander] = [await joinChannel(session.access_token), await joinChannel(other.access_token)]
@@ -131,6 +131,7 @@ describe('a channel', () => {
       const path = `/auth/v1/admin/users/${session.user.id}`
       if (how === 'logout') await ask('POST', '/auth/v1/logout', session.access_token)
       else if (how === 'ban') await ask('PUT', path, serviceKey, { ban_duration: '1h' })
+      else if (how === 'role') await ask('PUT', path, serviceKey, { role: 'anon' })
       else await ask('DELETE', path, serviceKey)
       expect((await channel.ended) - started).toBeLessThan(5_000)
       const still = await Promise.race([

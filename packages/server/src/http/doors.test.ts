@@ -58,10 +58,8 @@ describe('a service key', () => {
     const warned: object[] = []
     const log = Object.assign(Object.create(silentLog), { warn: (fields: object) => warned.push(fields) })
     const guard = createServiceKeyGuard({ log, clock: { now: () => 0, after: () => () => {} } })
-    // Only these two parts of a request are looked at.
-    const request = { caller: caller(role), headers } as unknown as Parameters<typeof guard>[0]
     try {
-      guard(request)
+      guard({ caller: caller(role), headers })
       return [warned, 'in']
     } catch (error) {
       return [warned, (error as AppError).reason]

@@ -26,4 +26,15 @@ describe('a local request', () => {
     for (const name of ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via'])
       expect(from('127.0.0.1', { host: 'localhost', [name]: '127.0.0.1' })).toBe(false)
   })
+
+  it('was made by no page of somebody else’s', () => {
+    const local = { host: '127.0.0.1:8000' }
+    for (const origin of ['http://localhost:3000', 'http://127.0.0.1:5173', 'http://[::1]:8000', 'https://localhost'])
+      expect(from('127.0.0.1', { ...local, origin, 'sec-fetch-site': 'cross-site' })).toBe(true)
+    for (const origin of ['https://evil.example', 'null', '', 'https://localhost.evil.example', 'http://192.168.1.9'])
+      expect(from('127.0.0.1', { ...local, origin })).toBe(false)
+    expect(from('127.0.0.1', { ...local, 'sec-fetch-site': 'cross-site' })).toBe(false)
+    for (const site of ['same-origin', 'same-site', 'none'])
+      expect(from('127.0.0.1', { ...local, 'sec-fetch-site': site })).toBe(true)
+  })
 })

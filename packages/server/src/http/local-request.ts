@@ -1,4 +1,4 @@
-/** Tells a request that this very machine made to itself from one that came through a network, a proxy, or a name that somebody else pointed here. */
+/** Tells a request that this very machine made to itself from one that came through a network, a proxy, somebody else's page, or a name that somebody else pointed here. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 
@@ -33,4 +33,11 @@ const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwar
 export const isLocalRequest = ({ headers, socket }: Arrived): boolean =>
   isLoopbackAddress(socket.remoteAddress ?? '') &&
   isLoopbackHost(headers.host ?? '') &&
-  FORWARDED.every((name) => headers[name] === undefined)
+  FORWARDED.every((name) => headers[name] === undefined) &&
+  isOwnPage(headers)
+
+/** Any website may make its visitor's browser ask this machine. Browsers say so: in Origin, and where that is missing, in Sec-Fetch-Site. */
+const isOwnPage = ({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean => {
+  if (origin === undefined) return site !== 'cross-site'
+  return URL.canParse(origin) && isLoopbackHost(new URL(origin).hostname)
+}

@@ -1,5 +1,7 @@
 /** Notices a service key in the hands of a client: it bypasses every policy, and whoever has the page or the mini-program has the key. */
-import type { FastifyRequest } from 'fastify'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Caller } from '../identity/caller.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { AppError } from '../kernel/errors.ts'
 import type { Log } from '../observe/log.ts'
@@ -7,11 +9,26 @@ import type { Log } from '../observe/log.ts'
 const WARN_EVERY_MS = 60_000
 const MINI_PROGRAM = /^https:\/\/servicewechat\.com\//i
 
+/** Who was recognised, and what came with their proof. */
+export interface Recognised {
+  readonly caller: Pick<Caller, 'role'>
+  readonly headers: IncomingHttpHeaders
+}
+
+/** Throws AppError `forbidden` for a service key in a mini-program. */
+export type ServiceKeyGuard = (recognised: Recognised) => void
+
 /**
  * Refuses a service key from inside a mini-program, whose package anybody can take apart; warns of one from a browser, which may be the
  * operator's own. Headers can be left out by an attacker, so this protects from mistakes, not from thieves.
  */
-export const createServiceKeyGuard = ({ log, clock }: { readonly log: Log; readonly clock: Clock }) => {
+export const createServiceKeyGuard = ({
+  log,
+  clock,
+}: {
+  readonly log: Log
+  readonly clock: Clock
+}): ServiceKeyGuard => {
   let warnedAt = Number.NEGATIVE_INFINITY
   const warn = (where: string): void => {
     if (clock.now() - warnedAt < WARN_EVERY_MS) return
@@ -21,15 +38,29 @@ export const createServiceKeyGuard = ({ log, clock }: { readonly log: Log; reado
       'a service key was used from a client: it bypasses row-level security and belongs on servers only',
     )
   }
-  return (request: FastifyRequest): void => {
-    if (request.caller.role !== 'service_role') return
-    const { referer, origin, 'user-agent': agent = '' } = request.headers
+  return ({ caller, headers }) => {
+    if (caller.role !== 'service_role') return
+    const { referer, origin, 'user-agent': agent = '' } = headers
     if (MINI_PROGRAM.test(referer ?? '') || /\bMicroMessenger\b|\bminiProgram\b/i.test(agent)) {
       warn('mini-program')
       throw new AppError('forbidden', 'A service key may not be used in a mini-program: use the anon key', {
         reason: 'service_key_in_client',
       })
     }
-    if (origin !== undefined || request.headers['sec-fetch-mode'] !== undefined) warn('browser')
+    if (origin !== undefined || headers['sec-fetch-mode'] !== undefined) warn('browser')
+  }
+}
+
+/** An identity for what arrives over one connection: every proof that is given there is looked at by the guard. */
+export const guardedIdentity = (identity: Identity, guard: ServiceKeyGuard, headers: IncomingHttpHeaders): Identity => {
+  const look = (caller: Caller): Caller => {
+    guard({ caller, headers })
+    return caller
+  }
+  return {
+    ...identity,
+    authenticate: async (proofs) => look(await identity.authenticate(proofs)),
+    authenticateKey: async (key) => look(await identity.authenticateKey(key)),
+    authenticateToken: async (token) => look(await identity.authenticateToken(token)),
   }
 }

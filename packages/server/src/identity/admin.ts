@@ -147,16 +147,18 @@ export const updatePerson = async (
   await assertFree(context.db, id, input)
   const passwordHash = await hashOf(context, input)
   const ban = bannedUntil(context, input.banDuration)
+  // The role is in every token: what was given out for the old one ends, as it does for an old password.
+  const ends = passwordHash !== undefined || (input.role !== undefined && input.role !== user.role)
   await context.db.transaction(async (tx) => {
     await tx
       .run(updateUser(id, changesOf(context, user, input, { passwordHash, ban }), nowOf(context)))
       .catch(rethrowTaken)
     await replaceAddresses(context, tx, user, input)
-    if (passwordHash !== undefined) await sessions.endOthers(tx, id, null)
+    if (ends) await sessions.endOthers(tx, id, null)
     if (ban === null) await context.revocations.lift(tx, id)
     else if (ban !== undefined) await context.revocations.revoke(tx, [id])
   })
-  if (ban !== undefined || passwordHash !== undefined) await context.revocations.applied()
+  if (ban !== undefined || ends) await context.revocations.applied()
   return loadUser(context.db, id)
 }
 

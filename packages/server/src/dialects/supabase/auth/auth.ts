@@ -49,7 +49,9 @@ export const authDialect =
     // A key is no login, but a wrong one is a mistake that its owner should hear of. Links in mails bring none.
     app.addHook('onRequest', async (request) => {
       const { apikey } = supabaseProofs(request)
-      if (apikey !== undefined && apikey !== '') await services.identityFor(request.raw).authenticateKey(apikey)
+      if (apikey === undefined || apikey === '') return
+      const caller = await services.identityFor(request.raw).authenticateKey(apikey)
+      services.guardServiceKey?.({ caller, headers: request.headers })
     })
     // What is answered here is about one person, or changes with every call.
     app.addHook('onSend', async (_request, reply) => {

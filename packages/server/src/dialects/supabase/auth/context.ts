@@ -1,6 +1,7 @@
 /** What every route of this dialect works with, and how a request shows who is asking. */
 import type { FastifyRequest } from 'fastify'
 import { bearerOf, type IdentityFor, supabaseProofs } from '../../../http/caller.ts'
+import type { ServiceKeyGuard } from '../../../http/service-key-guard.ts'
 import type { Principal } from '../../../identity/account.ts'
 import type { Auth } from '../../../identity/auth.ts'
 import type { Caller } from '../../../identity/caller.ts'
@@ -14,7 +15,7 @@ export interface AuthServices {
   readonly auth: Auth
   readonly identityFor: IdentityFor
   /** Hears of every request that a service key makes, and may refuse it. */
-  readonly guardServiceKey?: (request: FastifyRequest) => void
+  readonly guardServiceKey?: ServiceKeyGuard
   /** For `/health`. */
   readonly version: string
 }

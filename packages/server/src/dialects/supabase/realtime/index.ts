@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { bearerOf } from '../../../http/caller.ts'
 import { statusOf } from '../../../http/server.ts'
+import { guardedIdentity } from '../../../http/service-key-guard.ts'
 import { AppError } from '../../../kernel/errors.ts'
 import type { UpgradeDecision, UpgradeRoute } from '../../../sockets/server.ts'
 import { ChangeDispatch } from './change-dispatch.ts'
@@ -46,7 +47,9 @@ export const realtimeDialect = (services: RealtimeServices): RealtimeDialect => 
     if (apikey === null || apikey === undefined || apikey === '') return refuse(401, 'No API key found in request')
     if (sockets >= limits.sockets) return refuse(429, refusals.tooManySockets)
     try {
-      const identity = services.identityFor?.(request) ?? services.identity
+      const judge = services.identityFor?.(request) ?? services.identity
+      const guard = services.guardServiceKey
+      const identity = guard === undefined ? judge : guardedIdentity(judge, guard, request.headers)
       const keyCaller = await identity.authenticateKey(apikey)
       const own = { ...services, identity }
       return {
@@ -70,6 +73,7 @@ export const realtimeDialect = (services: RealtimeServices): RealtimeDialect => 
       }
     } catch (error) {
       if (error instanceof AppError && error.code === 'unauthorized') return refuse(401, error.message)
+      if (error instanceof AppError && error.code === 'forbidden') return refuse(403, error.message)
       throw error
     }
   }

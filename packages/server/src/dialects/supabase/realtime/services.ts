@@ -1,5 +1,6 @@
 /** What the realtime dialect works with. Everything is made in the composition root and handed in. */
 import type { IdentityFor } from '../../../http/caller.ts'
+import type { ServiceKeyGuard } from '../../../http/service-key-guard.ts'
 import type { Identity } from '../../../identity/identity.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import type { Ids } from '../../../kernel/ids.ts'
@@ -14,6 +15,8 @@ export interface RealtimeServices {
   readonly identity: Identity
   /** Which identity judges a socket; `identity` when it is left out. */
   readonly identityFor?: IdentityFor
+  /** Hears of every service key that a socket brings, and may refuse it. */
+  readonly guardServiceKey?: ServiceKeyGuard
   readonly live: Live
   readonly access: ChannelAccess
   readonly broadcasts: Broadcasts
