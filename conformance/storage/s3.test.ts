@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -10,6 +11,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
+import { Upload } from '@aws-sdk/lib-storage'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startS3 } from '../../packages/server/test/s3.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -25,6 +27,14 @@ afterAll(async () => {
   await server?.stop()
   await bucket?.close()
 })
+
+const clientOf = ({ url, publishableKey, secretKey }: TestServer['report']) =>
+  new S3Client({
+    endpoint: `${url}/storage/v1/s3`,
+    region: 'local',
+    forcePathStyle: true,
+    credentials: { accessKeyId: publishableKey, secretAccessKey: secretKey },
+  })
 
 const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -68,4 +78,36 @@ it('keeps files in the bucket, whole, and takes them away', async () => {
   await expect.poll(kept, { timeout: 20_000 }).toBe(0)
   expect(await readdir(join(server.dataDir, 'files')).catch(() => [])).toEqual([])
   for (const client of [s3, nobody, forged, store]) client.destroy()
+})
+
+it("takes what AWS's upload manager sends: parts of a stream without a length, several at once", async () => {
+  const s3 = clientOf(server.report)
+  await s3.send(new CreateBucketCommand({ Bucket: 'managed' }))
+  const bytes = randomBytes(13 * 2 ** 20 + 5)
+  function* pieces() {
+    for (let at = 0; at < bytes.length; at += 300_000) yield bytes.subarray(at, at + 300_000)
+  }
+  const target = { Bucket: 'managed', Key: 'film 茶.mp4' }
+  const params = { ...target, Body: Readable.from(pieces()), ContentType: 'video/mp4', Metadata: { cut: 'final' } }
+  const progress: number[] = []
+  const upload = new Upload({ client: s3, params, partSize: 5 * 2 ** 20, queueSize: 3 })
+  upload.on('httpUploadProgress', ({ loaded = 0 }) => progress.push(loaded))
+  const { ETag } = await upload.done()
+  expect(ETag).toBe(`"${createHash('md5').update(bytes).digest('hex')}"`)
+  expect(Math.max(...progress)).toBe(bytes.length)
+  const { Body, ContentType, Metadata } = await s3.send(new GetObjectCommand(target))
+  expect([ContentType, Metadata]).toEqual(['video/mp4', { cut: 'final' }])
+  expect(sha((await Body?.transformToByteArray()) ?? new Uint8Array())).toBe(sha(bytes))
+
+  // Given up in the middle, it leaves nothing behind that is listed.
+  const endless = new Upload({
+    client: s3,
+    params: { Bucket: 'managed', Key: 'given-up', Body: Readable.from(pieces()) },
+    partSize: 5 * 2 ** 20,
+  })
+  endless.on('httpUploadProgress', () => void endless.abort())
+  await expect(endless.done()).rejects.toMatchObject({ name: 'AbortError' })
+  const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'managed' }))
+  expect(Contents?.map(({ Key }) => Key)).toEqual([target.Key])
+  s3.destroy()
 })

@@ -19,6 +19,7 @@ const REASONS = {
   invalid_image: 'bad_request',
   invalid_part: 'bad_request',
   invalid_digest: 'bad_request',
+  precondition: 'conflict',
   no_content: 'bad_request',
   invalid_signature: 'bad_request',
   signature_expired: 'bad_request',

@@ -1,8 +1,9 @@
 /** Uploads in numbered parts that come in any order and are put together on request: the way of S3. */
 import type { Readable } from 'node:stream'
 import { type AssemblyOptions, assemble, storePart } from './assembly.ts'
+import type { ByteRange, StoredBlob } from './blob-store.ts'
 import { jsonRows, SYSTEM } from './door.ts'
-import { refusal, tooLarge } from './errors.ts'
+import { objectNotFound, refusal, tooLarge } from './errors.ts'
 import { metered } from './metered.ts'
 import {
   claimUpload,
@@ -13,10 +14,11 @@ import {
   listUploads,
   type Part,
   type PendingUpload,
+  type UploadsWanted,
 } from './pending.sql.ts'
 import { beginUpload, isUploadId, type ResumableDraft, uploadNotFound } from './resumable.ts'
 import { Turns } from './turns.ts'
-import { type Actor, type Address, ownerOf } from './types.ts'
+import { type Actor, type Address, ownerOf, type StoredObject, type WriteMode } from './types.ts'
 import { limitOf, requireBucket } from './uploads.ts'
 
 /** An upload by its id, which is good for one object only. */
@@ -30,15 +32,29 @@ export interface PartBody {
   readonly body: Readable
 }
 
+export interface PartToCopy {
+  readonly number: number
+  readonly find: () => Promise<StoredObject>
+  /** The whole when absent. */
+  readonly range?: ByteRange | undefined
+}
+
+export interface WantedPart {
+  readonly number: number
+  readonly md5: string
+}
+
 export interface Multipart {
   create(actor: Actor, draft: Omit<ResumableDraft, 'length' | 'signed' | 'description'>): Promise<PendingUpload>
   /** Stores a part, in place of one with the same number. Answers its MD5 in hex. */
   putPart(actor: Actor, target: PartOf, part: PartBody): Promise<string>
+  /** Stores a part that is an object's bytes, or a range of them. `find` finds the object as the actor sees it. */
+  copyPart(actor: Actor, target: PartOf, part: PartToCopy): Promise<StoredBlob>
   parts(actor: Actor, target: PartOf): Promise<readonly Part[]>
-  /** The uploads of this actor that are under way in a bucket. */
-  uploads(actor: Actor, bucketId: string, prefix: string): Promise<readonly PendingUpload[]>
-  /** Makes an object of these parts, in this order. */
-  complete(actor: Actor, target: PartOf, wanted: readonly { number: number; md5: string }[]): Promise<void>
+  /** The uploads of this actor that are under way in a bucket, by name. */
+  uploads(actor: Actor, wanted: Omit<UploadsWanted, 'owner'>): Promise<readonly PendingUpload[]>
+  /** Makes an object of these parts, in this order; in the way of `mode` when the client wants another than it began with. */
+  complete(actor: Actor, target: PartOf, wanted: readonly WantedPart[], mode?: WriteMode): Promise<void>
   abort(actor: Actor, target: PartOf): Promise<void>
 }
 
@@ -62,9 +78,7 @@ export const createMultipart = (options: AssemblyOptions): Multipart => {
       beginUpload(options, actor, 's3', { ...draft, length: null, signed: false, description: null }),
 
     async putPart(actor, target, { number, announced, body }) {
-      if (!Number.isInteger(number) || number < 1 || number > MOST_PARTS) {
-        throw refusal('invalid_parameter', `partNumber must be a whole number from 1 to ${MOST_PARTS}`)
-      }
+      assertPartNumber(number)
       const upload = await find(actor, target)
       const limit = limitOf(await requireBucket(door, upload.bucketId), fileSizeLimit)
       if (announced !== null && announced > limit) throw tooLarge()
@@ -72,17 +86,30 @@ export const createMultipart = (options: AssemblyOptions): Multipart => {
       return (await storePart(options, upload, { number, source: metered(body, limit), count })).md5
     },
 
+    async copyPart(actor, target, { number, find: findSource, range }) {
+      assertPartNumber(number)
+      const upload = await find(actor, target)
+      const limit = limitOf(await requireBucket(door, upload.bucketId), fileSizeLimit)
+      const body = await bytesToCopy(options, await findSource(), { range, limit })
+      const count = () => countPart(upload.id)
+      try {
+        return await storePart(options, upload, { number, source: metered(body, limit), count })
+      } finally {
+        body.destroy()
+      }
+    },
+
     async parts(actor, target) {
       const upload = await find(actor, target)
       return door.rows<Part>(SYSTEM, listParts(upload.id))
     },
 
-    async uploads(actor, bucketId, prefix) {
-      const found = await door.rows<PendingUpload>(SYSTEM, listUploads(bucketId, prefix, new Date(clock.now())))
-      return found.filter((upload) => isTheirs(upload, actor))
+    uploads: (actor, wanted) => {
+      const owner = seesAll(actor) ? 'all' : { id: ownerOf(actor) }
+      return door.rows<PendingUpload>(SYSTEM, listUploads({ ...wanted, owner }, new Date(clock.now())))
     },
 
-    async complete(actor, target, wanted) {
+    async complete(actor, target, wanted, mode) {
       const { id } = await find(actor, target)
       await turns.take(id, async () => {
         const [upload] = await door.transaction(SYSTEM, (session) =>
@@ -90,7 +117,8 @@ export const createMultipart = (options: AssemblyOptions): Multipart => {
         )
         if (upload === undefined) throw uploadNotFound()
         if (upload.finished) return
-        await assemble(options, actor, upload, chosen(await door.rows<Part>(SYSTEM, listParts(id)), wanted))
+        const parts = chosen(await door.rows<Part>(SYSTEM, listParts(id)), wanted)
+        await assemble(options, actor, { ...upload, mode: mode ?? upload.mode }, parts)
       })
     },
 
@@ -102,10 +130,31 @@ export const createMultipart = (options: AssemblyOptions): Multipart => {
   }
 }
 
-const isTheirs = ({ ownerId }: PendingUpload, actor: Actor): boolean =>
-  (actor.kind === 'caller' && actor.caller.role === 'service_role') || ownerOf(actor) === ownerId
+const seesAll = (actor: Actor): boolean => actor.kind === 'caller' && actor.caller.role === 'service_role'
 
-const chosen = (parts: readonly Part[], wanted: readonly { number: number; md5: string }[]): readonly Part[] => {
+const isTheirs = ({ ownerId }: PendingUpload, actor: Actor): boolean => seesAll(actor) || ownerOf(actor) === ownerId
+
+const assertPartNumber = (number: number): void => {
+  if (Number.isInteger(number) && number >= 1 && number <= MOST_PARTS) return
+  throw refusal('invalid_parameter', `partNumber must be a whole number from 1 to ${MOST_PARTS}`)
+}
+
+const bytesToCopy = async (
+  { store }: AssemblyOptions,
+  { version }: StoredObject,
+  { range, limit }: { readonly range: ByteRange | undefined; readonly limit: number },
+): Promise<Readable> => {
+  const size = version === null ? null : await store.sizeOf(version)
+  if (version === null || size === null) throw objectNotFound()
+  const { start, end } = range ?? { start: 0, end: size - 1 }
+  if (start > end + 1 || end >= size) throw refusal('invalid_range', `The range is not within the ${size} bytes`)
+  if (end - start + 1 > limit) throw tooLarge()
+  const stream = await store.read(version, range)
+  if (stream === null) throw objectNotFound()
+  return stream
+}
+
+const chosen = (parts: readonly Part[], wanted: readonly WantedPart[]): readonly Part[] => {
   if (wanted.length === 0) throw refusal('invalid_body', 'You must specify at least one part')
   const byNumber = new Map(parts.map((part) => [part.number, part]))
   return wanted.map(({ number, md5 }, index) => {

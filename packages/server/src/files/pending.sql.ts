@@ -120,16 +120,29 @@ export const countPart = (id: string): Statement => sql('files.count_part')`
    where upload.id = ${id}::uuid
      and upload.finished_at is null`
 
-export const listUploads = (bucketId: string, prefix: string, now: Date): Statement => sql('files.list_uploads')`
+/** Which uploads of a bucket: those of one owner (null: of nobody) or of all, behind a place in the order of names and ids. */
+export interface UploadsWanted {
+  readonly bucketId: string
+  readonly prefix: string
+  readonly owner: { readonly id: string | null } | 'all'
+  readonly after: { readonly name: string; readonly id: string } | null
+  readonly limit: number
+}
+
+export const listUploads = (wanted: UploadsWanted, now: Date): Statement => sql('files.list_uploads')`
   select ${uploadJson}::text as json
     from teahouse.upload
    where upload.protocol = 's3'
-     and upload.bucket_id = ${bucketId}
-     and starts_with(upload.name, ${prefix})
+     and upload.bucket_id = ${wanted.bucketId}
+     and starts_with(upload.name, ${wanted.prefix})
+     and (${wanted.owner === 'all'}::boolean
+          or upload.owner_id is not distinct from ${wanted.owner === 'all' ? null : wanted.owner.id}::text)
+     and (${wanted.after === null}::boolean
+          or (upload.name collate "C", upload.id::text collate "C") > (${wanted.after?.name ?? ''}, ${wanted.after?.id ?? ''}))
      and upload.finished_at is null
      and upload.expires_at > ${now}::timestamptz
-   order by upload.name collate "C", upload.created_at
-   limit 1000`
+   order by upload.name collate "C", upload.id::text collate "C"
+   limit ${wanted.limit}`
 
 export const setUploadLength = ({ id, epoch }: Claimed, length: number): Statement => sql('files.set_upload_length')`
   update teahouse.upload

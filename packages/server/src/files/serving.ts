@@ -52,6 +52,10 @@ export const planServe = (object: StoredObject, size: number, request: ServeRequ
   }
 }
 
+/** Whether conditions in these headers (If-Match and the like, as a GET would send them) hold for the object. */
+export const meetsConditions = (object: StoredObject, headers: RequestHeaders): boolean =>
+  preconditionOf(headers, validatorsOf(object)) === null
+
 interface Validators {
   readonly etag: string | null
   /** Whole seconds, as HTTP dates are. */

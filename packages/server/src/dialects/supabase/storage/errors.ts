@@ -28,6 +28,7 @@ const BY_REASON: Record<FilesReason, Wire> = {
   invalid_image: wire(422, 'InvalidRequest', 'InvalidRequest'),
   invalid_part: wire(400, 'InvalidRequest', 'InvalidPart'),
   invalid_digest: wire(400, 'InvalidRequest', 'BadDigest'),
+  precondition: wire(412, 'PreconditionFailed', 'PreconditionFailed'),
   no_content: wire(400, 'InvalidRequest', 'NoContentProvided'),
   invalid_signature: wire(400, 'InvalidJWT', 'InvalidJWT'),
   signature_expired: wire(400, 'InvalidJWT', 'InvalidJWT'),

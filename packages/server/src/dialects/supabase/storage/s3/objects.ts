@@ -2,8 +2,8 @@
 import type { FastifyRequest } from 'fastify'
 import { refusal } from '../../../../files/errors.ts'
 import { typeOfBody } from '../../../../files/media-types.ts'
-import { isCacheControl } from '../../../../files/serving.ts'
-import type { Address, StoredObject } from '../../../../files/types.ts'
+import { isCacheControl, meetsConditions } from '../../../../files/serving.ts'
+import type { Address, StoredObject, WriteMode } from '../../../../files/types.ts'
 import type { JsonObject } from '../../../../kernel/json.ts'
 import { actorOf, type StorageServices } from '../context.ts'
 import { sendXml } from './buckets.ts'
@@ -17,12 +17,14 @@ const DELETE_LIMIT = 4 * 2 ** 20
 export const objectCommands = ({ files }: StorageServices): Readonly<Record<string, Command>> => {
   const { objects, uploads } = files
 
-  const get: Command = async ({ request, reply, bucketId, name }) => {
+  const get: Command = async ({ request, reply, bucketId, name, query }) => {
     const headersOnly = request.method === 'HEAD'
-    const find = () => objects.find(actorOf(request, 's3.object.get'), { bucketId, name })
+    // What was put together is one piece here; whoever fetches it by parts is told that there is one, not given the whole again and again.
+    if ((query.get('partNumber') ?? '1') !== '1') throw refusal('invalid_range', 'The object has one part')
+    const find = async () => presented(await objects.find(actorOf(request, 's3.object.get'), { bucketId, name }), query)
     const { status, headers, stream, object } = await files.download(find, { headers: request.headers, headersOnly })
     if (status === 416) throw refusal('invalid_range', 'The requested range is not satisfiable')
-    reply.code(status).headers(headers).headers(metadataHeaders(object))
+    reply.code(status).headers(headers).headers(metadataHeaders(object)).headers(askedHeaders(query, headers))
     return reply.send(stream ?? (headersOnly ? undefined : ''))
   }
 
@@ -30,21 +32,23 @@ export const objectCommands = ({ files }: StorageServices): Readonly<Record<stri
     'GET object': get,
     'HEAD object': get,
 
-    'PUT object': async ({ request, reply, bucketId, name }) => {
-      const mode = request.headers['if-none-match'] === '*' ? 'create' : 'upsert'
-      const upload = { ...described(request, name), ...payloadOf(request.raw), bucketId, name, mode } as const
+    'PUT object': async ({ request, reply, bucketId, name, signing }) => {
+      const mode = writeModeOf(request)
+      const payload = payloadOf(request.raw, { signing })
+      const upload = { ...described(request, name), ...payload, bucketId, name, mode } as const
       const { metadata } = await uploads.receive(actorOf(request, 's3.object.upload'), upload)
       return reply.header('etag', metadata.eTag).send()
     },
 
     'PUT object copy': async (asked) => {
-      const { request, reply, bucketId, name, query } = asked
-      if (query.has('partNumber')) throw refusal('not_supported', 'UploadPartCopy is not supported')
+      const { request, reply, bucketId, name } = asked
       const replace = String(request.headers['x-amz-metadata-directive'] ?? '').toUpperCase() === 'REPLACE'
       const { contentType: mimetype, ...about } = described(request, name)
       const how = replace ? { ...about, mimetype } : {}
       const actor = actorOf(request, 's3.object.copy')
-      const copied = await objects.copy(actor, copySource(request), { bucketId, name }, { ...how, mode: 'upsert' })
+      const from = copySource(request)
+      await assertCopyConditions(request, () => objects.find(actor, from))
+      const copied = await objects.copy(actor, from, { bucketId, name }, { ...how, mode: writeModeOf(request) })
       const { eTag, lastModified } = copied.metadata
       return sendXml(reply, 'CopyObjectResult', { LastModified: lastModified, ETag: eTag })
     },
@@ -54,8 +58,8 @@ export const objectCommands = ({ files }: StorageServices): Readonly<Record<stri
       return reply.code(204).send()
     },
 
-    'POST bucket delete': async ({ request, reply, bucketId }: Asked) => {
-      const text = await textBody(request.raw, DELETE_LIMIT)
+    'POST bucket delete': async ({ request, reply, bucketId, signing }: Asked) => {
+      const text = await textBody(request.raw, DELETE_LIMIT, { signing })
       const names = elementsOf(text, 'Object', MOST_DELETED).map((each) => textOf(each, 'Key') ?? '')
       const actor = actorOf(request, 's3.object.delete_many')
       await objects.remove(actor, bucketId, names)
@@ -68,6 +72,22 @@ export const objectCommands = ({ files }: StorageServices): Readonly<Record<stri
       })
     },
   }
+}
+
+/** The object as the signer of an address wants it shown; a type that a browser would run is locked up all the same. */
+const presented = (object: StoredObject, query: URLSearchParams): StoredObject => {
+  const mimetype = query.get('response-content-type')
+  const cacheControl = query.get('response-cache-control')
+  const changed = { ...(mimetype === null ? {} : { mimetype }), ...(cacheControl === null ? {} : { cacheControl }) }
+  return { ...object, metadata: { ...object.metadata, ...changed } }
+}
+
+/** How the signer wants a file saved. What is served as a download for safety's sake stays one. */
+const askedHeaders = (query: URLSearchParams, served: Readonly<Record<string, string>>): Record<string, string> => {
+  const disposition = query.get('response-content-disposition')
+  if (disposition === null || !/^(?:inline|attachment)(?:;[\x20-\x7e]{0,500})?$/.test(disposition)) return {}
+  const locked = served['content-disposition'] !== undefined && !disposition.startsWith('attachment')
+  return locked ? {} : { 'content-disposition': disposition }
 }
 
 /** What the headers say about the file. */
@@ -100,7 +120,33 @@ const metadataHeaders = ({ userMetadata }: StoredObject): Readonly<Record<string
     ),
   )
 
-const copySource = (request: FastifyRequest): Address => {
+/** Whether an object that is there may be replaced. A condition that is not understood must not be ignored: it guards somebody's data. */
+export const writeModeOf = ({ headers }: FastifyRequest): WriteMode => {
+  if (headers['if-match'] !== undefined) throw refusal('not_supported', 'If-Match is not supported for writing')
+  if (headers['if-none-match'] === undefined) return 'upsert'
+  if (headers['if-none-match'] !== '*') throw refusal('not_supported', 'If-None-Match must be * for writing')
+  return 'create'
+}
+
+const COPY_CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const
+
+/** Throws unless what the client expects of the source of a copy is so. */
+export const assertCopyConditions = async (
+  { headers }: FastifyRequest,
+  find: () => Promise<StoredObject>,
+): Promise<void> => {
+  const conditions = Object.fromEntries(
+    COPY_CONDITIONS.map((name) => [name, headers[`x-amz-copy-source-${name}`]] as const).filter(
+      ([, value]) => value !== undefined,
+    ),
+  )
+  if (Object.keys(conditions).length > 0 && !meetsConditions(await find(), conditions)) {
+    throw refusal('precondition', 'A condition on the source of the copy does not hold')
+  }
+}
+
+/** Which object a copy is of. */
+export const copySource = (request: FastifyRequest): Address => {
   const header = String(request.headers['x-amz-copy-source']).split('?')[0] ?? ''
   let path: string
   try {

@@ -8,7 +8,7 @@ import { keepPace, letGo } from '../pace.ts'
 import { bucketCommands } from './buckets.ts'
 import { multipartCommands } from './multipart.ts'
 import { objectCommands } from './objects.ts'
-import { credentialsOf, isSignedBy, type SignedRequest } from './signature.ts'
+import { credentialsOf, isSignedBy, type SignedRequest, type Signing, signingOf } from './signature.ts'
 import { xml } from './xml.ts'
 
 const SKEW = 15 * 60_000
@@ -22,6 +22,15 @@ export interface Asked {
   readonly bucketId: string
   readonly name: string
   readonly query: URLSearchParams
+  /** What chunks of the body continue the signature of; null for an address that was signed beforehand. */
+  readonly signing: Signing | null
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** How a request of the S3 protocol was signed. */
+    s3Signing: Signing | null
+  }
 }
 
 export const s3Routes =
@@ -33,6 +42,7 @@ export const s3Routes =
       letGo(request.raw, services.clock)
       return sendError(error, request, reply)
     })
+    app.decorateRequest('s3Signing', null)
     app.addHook('onRequest', signedHook(services))
     const commands = { ...bucketCommands(services), ...objectCommands(services), ...multipartCommands(services) }
     const run = async (request: FastifyRequest, reply: FastifyReply, bucketId: string, name: string) => {
@@ -42,7 +52,7 @@ export const s3Routes =
       if (found === undefined) throw refusal('not_supported', `${command} is not supported`)
       const finished = keepPace(request.raw, services.clock, services.pace)
       try {
-        return await found({ request, reply, bucketId, name, query })
+        return await found({ request, reply, bucketId, name, query, signing: request.s3Signing })
       } finally {
         finished()
       }
@@ -64,20 +74,23 @@ export const s3Routes =
     })
   }
 
+/** What makes a request mean something else than its method says. One that was missed here would overwrite an object with its own settings. */
 const SUBRESOURCES = [
-  'uploads',
-  'uploadId',
-  'delete',
-  'location',
-  'versioning',
-  'acl',
-  'tagging',
-  'policy',
-  'cors',
-  'lifecycle',
-  'versions',
-  'website',
-  'encryption',
+  ...['uploads', 'uploadId', 'delete', 'location', 'versioning', 'versions', 'attributes', 'acl', 'tagging', 'policy'],
+  ...[
+    'policyStatus',
+    'cors',
+    'lifecycle',
+    'website',
+    'encryption',
+    'retention',
+    'legal-hold',
+    'object-lock',
+    'torrent',
+  ],
+  ...['restore', 'select', 'accelerate', 'analytics', 'intelligent-tiering', 'inventory', 'logging', 'metrics'],
+  ...['notification', 'ownershipControls', 'publicAccessBlock', 'replication', 'requestPayment', 'renameObject'],
+  ...['session', 'metadataTable', 'metadataConfiguration', 'metadataInventoryTable', 'metadataJournalTable', 'abac'],
 ]
 
 /** For example `GET bucket`, `PUT object uploadId` or `POST bucket delete`. */
@@ -118,6 +131,7 @@ const signedHook =
     const valid = known !== null && [signed, seen].some((each) => isSignedBy(known.secret, credentials, each))
     if (!valid) throw refusal('invalid_signature', 'The signature does not match, or the access key is unknown')
     request.caller = known.caller
+    request.s3Signing = expiresIn === null ? signingOf(known.secret, credentials) : null
   }
 
 const CODES: Readonly<Record<string, readonly [status: number, code: string]>> = {

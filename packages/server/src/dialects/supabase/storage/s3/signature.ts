@@ -26,6 +26,39 @@ export interface Credentials {
 
 const HEADER = /^AWS4-HMAC-SHA256\s+Credential=([^\s,]+)\s*,\s*SignedHeaders=([^\s,]+)\s*,\s*Signature=([0-9a-f]{64})$/
 const MAX_EXPIRY = 604_800
+const EMPTY_HASH = createHash('sha256').digest('hex')
+
+/** What the signatures of chunks continue from. */
+export interface Signing {
+  readonly key: Buffer
+  readonly date: string
+  readonly scope: string
+  /** That of the request itself. */
+  readonly signature: string
+}
+
+/** One link in the chain of signatures: `hash` is of what it covers, in hex. */
+export interface Link {
+  readonly previous: string
+  readonly hash: string
+  readonly signature: string
+}
+
+export const signingOf = (secret: string, { date, scope, signature }: Credentials): Signing => ({
+  key: keyOf(secret, scope),
+  date,
+  scope,
+  signature,
+})
+
+export const isChunkSigned = (signing: Signing, { previous, hash, signature }: Link): boolean =>
+  isSignature(signature, hmac(signing.key, chained('PAYLOAD', signing, [previous, EMPTY_HASH, hash])))
+
+export const isTrailerSigned = (signing: Signing, { previous, hash, signature }: Link): boolean =>
+  isSignature(signature, hmac(signing.key, chained('TRAILER', signing, [previous, hash])))
+
+const chained = (what: string, { date, scope }: Signing, links: readonly string[]): string =>
+  [`AWS4-HMAC-SHA256-${what}`, date, scope, ...links].join('\n')
 
 /** What a request claims to be signed with, in its header or its address; null when it is not signed, or not like this. */
 export const credentialsOf = ({ headers, query }: SignedRequest): Credentials | null => {
@@ -75,13 +108,18 @@ export const isSignedBy = (secret: string, credentials: Credentials, request: Si
   if (!orders.every((name) => signedHeaders.includes(name))) return false
   const canonical = createHash('sha256').update(canonicalRequest(request, credentials)).digest('hex')
   const text = ['AWS4-HMAC-SHA256', date, scope, canonical].join('\n')
-  const key = scope.split('/').reduce<string | Buffer>((last, part) => hmac(last, part), `AWS4${secret}`)
-  const expected = hmac(key, text)
+  return isSignature(signature, hmac(keyOf(secret, scope), text))
+}
+
+const isSignature = (signature: string, expected: Buffer): boolean => {
   const given = Buffer.from(signature, 'hex')
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest()
+const keyOf = (secret: string, scope: string): Buffer =>
+  scope.split('/').reduce<Buffer>((last, part) => hmac(last, part), Buffer.from(`AWS4${secret}`))
+
+const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest()
 
 const canonicalRequest = (request: SignedRequest, { signedHeaders, payloadHash }: Credentials): string =>
   [
