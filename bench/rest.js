@@ -137,7 +137,7 @@ const shapeSection = async (bench, shape, connections) => {
 }
 
 const EXPLANATION = `- **teahouse**: the whole server: HTTP, token, grammar, row-level security, JSON.
-- **same batch**: a bare \`node:http\` route that sends the same statements (all eight settings of a request, and the query that builds its answer) in one batch under one Sync; no token, no grammar. The ceiling.
+- **same batch**: a bare \`node:http\` route that sends the same statements (all nine settings of a request, and the query that builds its answer) in one batch under one Sync; no token, no grammar. The ceiling.
 - **lean batch**: the same with role and claims only.
 - **usual pool**: a bare route with \`begin\`, \`set_config\`, the plain query, \`commit\` on pg's pool, and JSON.stringify.
 - **pg alone**: the statements of *same batch* without HTTP, in the process that measures.

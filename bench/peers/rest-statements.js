@@ -16,6 +16,15 @@ export const USUAL = {
   insert: 'insert into notes (room, body) values ($1, $2)',
 }
 
+/** As long as what a client with a key and a token sends. */
+const HEADERS = JSON.stringify({
+  host: '127.0.0.1:8000',
+  connection: 'keep-alive',
+  accept: 'application/json',
+  apikey: 'k'.repeat(180),
+  authorization: `Bearer ${'t'.repeat(220)}`,
+})
+
 const setConfigs = (count) =>
   `select ${Array.from({ length: count }, (_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, true)`).join(', ')}`
 
@@ -30,10 +39,12 @@ const allSettings = (shape, claims) => [
   'request.path',
   '/messages',
   'request.headers',
-  '{"host":"127.0.0.1:8000","connection":"keep-alive","accept":"application/json"}',
+  HEADERS,
   'request.cookies',
   '{}',
   ...(shape === 'insert' ? [] : ['transaction_read_only', 'on']),
+  'statement_timeout',
+  '8s',
   'role',
   'authenticated',
 ]

@@ -28,6 +28,14 @@ describe('the statement cache', () => {
     expect(cache.plan('a\nb', 'c').parse).toBe(true)
   })
 
+  it('keeps a bounded number of plans of one text, the latest ones', () => {
+    const cache = new StatementCache()
+    const names = ['a', 'b', 'c', 'd', 'e'].map((role) => twice(cache, role, 'select 1').name)
+    expect(cache.takeEvicted()).toEqual([names[0]])
+    expect(cache.plan('a', 'select 1').parse).toBe(true)
+    expect(cache.plan('e', 'select 1').parse).toBe(false)
+  })
+
   it('names the statement that made room, once', () => {
     const cache = new StatementCache({ size: 2 })
     for (const text of ['one', 'two', 'three']) twice(cache, '', text)

@@ -1,6 +1,7 @@
 /** Tells a request that this very machine made to itself from one that came through a network, a proxy, somebody else's page, or a name that somebody else pointed here. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP } from 'node:net'
+import { LRUCache } from 'lru-cache'
 
 /** The parts of a request, or of an upgrade, that say where it came from. */
 export interface Arrived {
@@ -22,9 +23,16 @@ const isLoopbackAddress = (address: string): boolean => {
   return family === 6 && (plain === '::1' || loopback.check(plain, 'ipv6'))
 }
 
+/** The few names under which a server is reached come with every request. */
+const knownHosts = new LRUCache<string, boolean>({ max: 100 })
+
 const isLoopbackHost = (host: string): boolean => {
+  const known = knownHosts.get(host)
+  if (known !== undefined) return known
   const name = host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
-  return name.toLowerCase() === 'localhost' || isLoopbackAddress(name)
+  const answer = name.toLowerCase() === 'localhost' || isLoopbackAddress(name)
+  if (host.length < 300) knownHosts.set(host, answer)
+  return answer
 }
 
 /** Any of them means that somebody else spoke first: a proxy on 127.0.0.1 serves the public. */

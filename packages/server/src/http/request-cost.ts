@@ -1,8 +1,8 @@
 /** How much one network address may ask of this node: counted in memory, so that it costs nothing itself. */
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { networkKey } from '../identity/network.ts'
-import { AppError } from '../kernel/errors.ts'
+import { AppError, toError } from '../kernel/errors.ts'
 import { isLocalRequest } from './local-request.ts'
 
 export interface RequestCost {
@@ -24,16 +24,17 @@ const costOf = (request: FastifyRequest): number => {
 /** An onRequest hook. What this machine asks of itself is free. */
 export const limitRequestCost = ({ points, seconds }: RequestCost) => {
   const limiter = new RateLimiterMemory({ points, duration: seconds })
-  return async (request: FastifyRequest): Promise<void> => {
-    if (isLocalRequest(request.raw)) return
-    try {
-      await limiter.consume(networkKey(request.ip), Math.min(points, costOf(request)))
-    } catch (rejection) {
-      if (!(rejection instanceof RateLimiterRes)) throw rejection
-      throw new AppError('rate_limited', 'Too many requests from this address', {
-        reason: 'over_request_rate_limit',
-        retryAfter: Math.max(1, Math.ceil(rejection.msBeforeNext / 1000)),
-      })
-    }
+  return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): unknown => {
+    if (isLocalRequest(request.raw)) return done()
+    return limiter.consume(networkKey(request.ip), Math.min(points, costOf(request))).then(
+      () => done(),
+      (rejection: unknown) => done(rejection instanceof RateLimiterRes ? tooMany(rejection) : toError(rejection)),
+    )
   }
 }
+
+const tooMany = ({ msBeforeNext }: RateLimiterRes): AppError =>
+  new AppError('rate_limited', 'Too many requests from this address', {
+    reason: 'over_request_rate_limit',
+    retryAfter: Math.max(1, Math.ceil(msBeforeNext / 1000)),
+  })

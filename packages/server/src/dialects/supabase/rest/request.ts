@@ -81,7 +81,9 @@ const splitOnce = (text: string, separator: string): readonly [string, string] =
 }
 
 /** Headers by lower-case name, repeated ones joined. */
-export const plainHeaders = (request: FastifyRequest): Record<string, string> => {
+export const plainHeaders = (request: FastifyRequest): Readonly<Record<string, string>> => {
+  // Node joins all others itself; without this one there is nothing to copy.
+  if (request.headers['set-cookie'] === undefined) return request.headers as Record<string, string>
   const headers: Record<string, string> = Object.create(null)
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value

@@ -137,6 +137,7 @@ const locationOf = (rest: RestRequest, key: readonly (string | null)[]): string 
 // --- response.headers and response.status
 
 const withSettings = (answer: HttpAnswer, outcome: Outcome): HttpAnswer => {
+  if (outcome.headers === null && outcome.status === null) return answer
   const extra = outcome.headers === null ? [] : readHeaders(outcome.headers)
   const status = outcome.status === null ? answer.status : readStatus(outcome.status)
   const overridden = new Set(extra.map(([name]) => name.toLowerCase()))

@@ -37,23 +37,38 @@ export const scopeOf = (
 export const callerScope = (caller: Caller, rest: RestRequest, config: RestConfig): Scope => ({
   role: caller.role,
   claims: caller.claimsText,
-  searchPath: searchPathOf([...new Set([rest.schema, ...config.extraSearchPath])]),
+  searchPath: searchPathFor(rest.schema, config),
   settings: [
     ['request.method', rest.method],
     ['request.path', rest.path],
     ['request.headers', JSON.stringify(rest.headers)],
-    ['request.cookies', JSON.stringify(cookiesOf(rest.headers.cookie))],
+    ['request.cookies', rest.headers.cookie === undefined ? '{}' : JSON.stringify(cookiesOf(rest.headers.cookie))],
     ...config.appSettings,
   ],
 })
 
+const searchPaths = new WeakMap<RestConfig, Map<string, string>>()
+
+/** Quoted once for each exposed schema. */
+const searchPathFor = (schema: string, config: RestConfig): string => {
+  const known = searchPaths.get(config)?.get(schema)
+  if (known !== undefined) return known
+  const path = searchPathOf([...new Set([schema, ...config.extraSearchPath])])
+  const ofConfig = searchPaths.get(config) ?? new Map<string, string>()
+  searchPaths.set(config, ofConfig.set(schema, path))
+  return path
+}
+
 const ISOLATION = 'default_transaction_isolation'
 
 /** What would have been in force, had the role logged in itself. */
-const roleSettings = (caller: Caller, catalog: Catalog): readonly Setting[] =>
-  [...(catalog.roles.get(caller.role)?.settings ?? [])].filter(
+const roleSettings = (caller: Caller, catalog: Catalog): readonly Setting[] => {
+  const settings = catalog.roles.get(caller.role)?.settings
+  if (settings === undefined || settings.size === 0) return []
+  return [...settings].filter(
     ([name]) => !name.startsWith('pgrst.') && name !== ISOLATION && name !== 'search_path' && name !== 'role',
   )
+}
 
 const functionSettings = ({ called }: Action, config: RestConfig): readonly Setting[] =>
   [...(called?.settings ?? [])].filter(([name]) => config.hoistedSettings.has(name.toLowerCase()) && name !== ISOLATION)

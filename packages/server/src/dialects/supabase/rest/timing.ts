@@ -4,10 +4,11 @@ import type { HttpAnswer } from './respond.ts'
 export class Timing {
   readonly #enabled: boolean
   readonly #stages: string[] = ['jwt;dur=0.0']
-  #last = performance.now()
+  #last: number
 
   constructor(enabled: boolean) {
     this.#enabled = enabled
+    this.#last = enabled ? performance.now() : 0
   }
 
   /** Ends a stage. */
