@@ -15,7 +15,7 @@ import { randomIds } from '../src/kernel/ids.ts'
 import { createSmtpMailer } from '../src/notify/mailer.ts'
 import type { SmsMessage, SmsSender } from '../src/notify/sms.ts'
 import { createLog, type RootLog } from '../src/observe/log.ts'
-import { createWechatClient } from '../src/wechat/client.ts'
+import { createWechatClient, type WechatClient } from '../src/wechat/client.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 
 export const APPID = 'wx0000000000000001'
@@ -120,6 +120,8 @@ export interface AuthFixtureOptions {
   /** A second node on the database of a first one. */
   readonly node?: AuthFixture
   readonly wechat?: boolean
+  /** Instead of the client of the sandbox. */
+  readonly client?: WechatClient
   /** Everything that the log would hold, as text. */
   readonly logTo?: (line: string) => void
   readonly trustProxy?: string[]
@@ -188,9 +190,10 @@ export const startAuth = async (options: AuthFixtureOptions = {}): Promise<AuthF
     sms,
     mailer: createSmtpMailer({ url: `${mailbox.url}?ignoreTLS=true`, from: 'teahouse@example.com' }),
     wechat:
-      sandbox === null
+      options.client ??
+      (sandbox === null
         ? null
-        : createWechatClient({ appid: APPID, secret: APP_SECRET, apiBase: sandbox.url, db: db.owner, clock }),
+        : createWechatClient({ appid: APPID, secret: APP_SECRET, apiBase: sandbox.url, db: db.owner, clock })),
     externalUrl: () => url,
   })
   const identity = createIdentity(

@@ -56,6 +56,8 @@ export const authDialect =
     // What is answered here is about one person, or changes with every call.
     app.addHook('onSend', async (_request, reply) => {
       if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+      // No answer is a page, and none is to be shown inside of somebody else's.
+      reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
     })
     for (const routes of ROUTES) await app.register(routes(services))
   }
