@@ -1,38 +1,18 @@
-/** The bus of a single node: a map of handlers. */
+/** The bus of a node that is alone: what is published is heard on this node, and that is all. */
 import type { Bus, BusChannel, BusHandler } from './bus.ts'
+import { Handlers } from './handlers.ts'
 
-export const createLocalBus = (onError: (error: unknown) => void): Bus => {
-  // One map for all kinds: a handler is only ever called with values of the channel under whose name it was stored.
-  const handlers = new Map<string, Set<BusHandler<never>>>()
-  const keyOf = (channel: { readonly name: string }, subject: string): string => `${channel.name}\0${subject}`
-
+export const createLocalBus = (onError: (error: unknown) => void, node = 'local'): Bus => {
+  const handlers = new Handlers(onError)
   return {
-    publish<T>(channel: BusChannel<T>, subject: string, value: T): void {
-      const found = handlers.get(keyOf(channel, subject))
-      if (found === undefined) return
-      for (const handler of found) {
-        try {
-          // See above: stored under this channel's name, so it takes this channel's values.
-          ;(handler as BusHandler<T>)(value, subject)
-        } catch (error) {
-          onError(error)
-        }
-      }
-    },
-    subscribe<T>(channel: BusChannel<T>, subject: string, handler: BusHandler<T>): () => void {
-      const key = keyOf(channel, subject)
-      let found = handlers.get(key)
-      if (found === undefined) {
-        found = new Set()
-        handlers.set(key, found)
-      }
-      found.add(handler)
-      return () => {
-        const current = handlers.get(key)
-        current?.delete(handler)
-        if (current?.size === 0) handlers.delete(key)
-      }
-    },
+    node,
+    kind: 'local',
+    publish: <T>(channel: BusChannel<T>, subject: string, value: T) => handlers.tell(channel.name, subject, value),
+    subscribe: <T>(channel: BusChannel<T>, subject: string, handler: BusHandler<T>) =>
+      handlers.add(channel, subject, handler),
+    peers: () => [],
+    onPeers: () => () => {},
+    start: async () => {},
     stop: async () => handlers.clear(),
   }
 }
