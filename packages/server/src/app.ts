@@ -26,18 +26,15 @@ import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.t
 import { createExternalUrl } from './http/external-url.ts'
 import { registerHealth } from './http/health.ts'
 import { listen } from './http/listen.ts'
-import { isLocalRequest } from './http/local-request.ts'
 import { DEFAULT_REQUEST_COST, limitRequestCost } from './http/request-cost.ts'
 import { createHttpServer, type DialectErrors } from './http/server.ts'
 import { createServiceKeyGuard, type ServiceKeyGuard } from './http/service-key-guard.ts'
 import type { Auth } from './identity/auth.ts'
-import { withDemoKeys } from './identity/demo-keys.ts'
-import { createIdentity } from './identity/identity.ts'
 import { type AppKeys, deriveKeys } from './identity/keys.ts'
-import { TokenVerifier } from './identity/tokens.ts'
 import type { Service } from './kernel/service.ts'
 import { createLiveServices, type LiveServices } from './live/open.ts'
 import { openAuth } from './open-auth.ts'
+import { openIdentities } from './open-identity.ts'
 import { SocketServer } from './sockets/server.ts'
 import type { World } from './world.ts'
 
@@ -63,6 +60,7 @@ interface Services {
   /** Of secrets that are being replaced. */
   readonly previous: readonly AppKeys[]
   readonly identityFor: IdentityFor
+  readonly restIdentityFor: IdentityFor
   readonly guardServiceKey: ServiceKeyGuard
   readonly auth: Auth
   readonly database: Database
@@ -130,18 +128,10 @@ const createServices = (
     log,
     fileSizeLimit: config.storage.fileSizeLimit,
   })
-  const identity = createIdentity(
-    keys,
-    new TokenVerifier({
-      jwtSecret: keys.jwtSecret,
-      clock,
-      ring: auth.context.ring,
-      revokedBy: (claims) => auth.context.revocations.revokedBy(claims),
-    }),
-    { onRevoked: (listener) => auth.context.revocations.onRevoked(listener), previous },
+  const { identity, identityFor, restIdentityFor } = openIdentities(
+    { config, keys, previous, auth, catalog },
+    { clock, log },
   )
-  const local = config.dev && !config.lan ? withDemoKeys(identity, clock) : identity
-  const identityFor: IdentityFor = (arrived) => (isLocalRequest(arrived) ? local : identity)
   const live = createLiveServices({
     owner,
     requests,
@@ -154,7 +144,8 @@ const createServices = (
   })
   const guardServiceKey = createServiceKeyGuard({ log, clock })
   const realtime = realtimeDialect({ ...live, identity, identityFor, guardServiceKey, clock, ids, log })
-  return { config, keys, previous, identityFor, guardServiceKey, auth, database, catalog, files, live, realtime }
+  const identities = { identityFor, restIdentityFor, guardServiceKey }
+  return { config, keys, previous, ...identities, auth, database, catalog, files, live, realtime }
 }
 
 const storeOf = ({ storage, dataDir }: Config): BlobStore =>
@@ -175,7 +166,7 @@ const VERSION = '0.1.0'
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World, routes: Route[]): Promise<FastifyInstance> => {
-  const { config, identityFor, guardServiceKey, auth, keys, files, database, catalog, realtime } = services
+  const { config, identityFor, restIdentityFor, guardServiceKey, auth, files, database, catalog, realtime } = services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
@@ -188,7 +179,7 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
     for (const each of Array.isArray(method) ? method : [method]) routes.push({ method: each, url })
   })
   registerHealth(http, () => database.requests.run(ping))
-  const signer = createUrlSigner({ secret: derivedSecret(keys.jwtSecret, 'signed urls'), clock })
+  const signer = createUrlSigner({ secret: derivedSecret(services.keys.jwtSecret, 'signed urls'), clock })
   const externalUrl = createExternalUrl({ trustedProxies: config.trustedProxies, configured: config.externalUrl })
   const noteCaller = (request: FastifyRequest): void => {
     guardServiceKey(request)
@@ -203,12 +194,18 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
     },
     { prefix: '/auth/v1' },
   )
+  // On its own as well: the database's configuration may name further keys that it trusts.
+  await http.register(
+    async (rest) => {
+      rest.addHook('onRequest', limitCost)
+      rest.addHook('onRequest', authenticated(restIdentityFor, supabaseProofs, noteCaller))
+      await rest.register(restDialect({ pool: database.requests, catalog, config: config.api }))
+    },
+    { prefix: '/rest/v1' },
+  )
   await http.register(async (supabase) => {
     supabase.addHook('onRequest', limitCost)
     supabase.addHook('onRequest', authenticated(identityFor, supabaseProofs, noteCaller))
-    await supabase.register(restDialect({ pool: database.requests, catalog, config: config.api }), {
-      prefix: '/rest/v1',
-    })
     await supabase.register(
       storageDialect({ files, signer, clock, externalUrl, s3Credentials: s3CredentialsOf(services) }),
       { prefix: '/storage/v1' },

@@ -30,7 +30,7 @@ export const keyCaller = (role: string): Caller => {
 }
 
 /** Nobody in particular: a request without key or token. Row-level security sees the role `anon`, as with the public key. */
-const ANONYMOUS = keyCaller('anon')
+export const ANONYMOUS = keyCaller('anon')
 
 const OPAQUE = /^sb_(publishable|secret)_/
 

@@ -1,5 +1,6 @@
 /** PostgREST's in-database configuration: `alter role authenticator set pgrst.… = …`, in the database or for the role. */
 import type { Catalog } from '../../../db/catalog/catalog.ts'
+import type { TokenSettings } from '../../../identity/configured-tokens.ts'
 
 export interface RestConfig {
   readonly schemas: readonly string[]
@@ -55,8 +56,8 @@ export const readConfig = (catalog: Catalog, role: string, base: RestConfig = DE
   const settings = catalog.roles.get(role)?.settings ?? new Map<string, string>()
   const get = (name: string): string | undefined => settings.get(`pgrst.${name}`)
   const flag = (name: string, otherwise: boolean): boolean => {
-    const value = get(name)?.toLowerCase()
-    return value === undefined ? otherwise : ['true', 'on', '1', 'yes', 't'].includes(value)
+    const value = get(name)
+    return value === undefined ? otherwise : isTrue(value)
   }
   const list = (name: string, otherwise: readonly string[]): readonly string[] => {
     const value = get(name)
@@ -84,6 +85,18 @@ export const readConfig = (catalog: Catalog, role: string, base: RestConfig = DE
     hoistedSettings: new Set(list('db_hoisted_tx_settings', [...base.hoistedSettings])),
   }
 }
+
+/** Whose tokens the API trusts besides our own. Null where the database says nothing of it. */
+export const readTokenSettings = (catalog: Catalog, role: string): TokenSettings | null => {
+  const settings = catalog.roles.get(role)?.settings ?? new Map<string, string>()
+  const get = (name: string): string | null => settings.get(`pgrst.${name}`) ?? null
+  const [secret, audience, roleClaim] = [get('jwt_secret'), get('jwt_aud'), get('jwt_role_claim_key')]
+  if (secret === null && audience === null && roleClaim === null) return null
+  const anonRole = get('db_anon_role') ?? DEFAULT_CONFIG.anonRole
+  return { secret, secretIsBase64: isTrue(get('jwt_secret_is_base64') ?? ''), audience, roleClaim, anonRole }
+}
+
+const isTrue = (text: string): boolean => ['true', 'on', '1', 'yes', 't'].includes(text.toLowerCase())
 
 const splitNames = (text: string): readonly string[] =>
   text

@@ -6,6 +6,7 @@ import { databaseError, isConnectionLoss } from '../../../db/pool.ts'
 import { AppError } from '../../../kernel/errors.ts'
 import { isObject, type Json, parseJson } from '../../../kernel/json.ts'
 import { describeProblem } from './problems.ts'
+import { challenge, tokenProblem } from './token-problems.ts'
 
 export interface ErrorBody {
   readonly code: string
@@ -80,6 +81,8 @@ const APP_STATUS: Readonly<Record<AppError['code'], readonly [number, string]>> 
 }
 
 const fromApp = (error: AppError): ErrorAnswer => {
+  const problem = tokenProblem(error)
+  if (problem !== null) return new RestError(401, problem, [['WWW-Authenticate', challenge(problem)]]).answer
   const [status, code] = APP_STATUS[error.code]
   const headers: [string, string][] = []
   if (error.retryAfter !== undefined) headers.push(['Retry-After', String(error.retryAfter)])

@@ -11,6 +11,7 @@ import { databaseError, type Pool } from '../../../db/pool.ts'
 import type { Scope } from '../../../db/scope.ts'
 import type {} from '../../../http/caller.ts'
 import type { Caller } from '../../../identity/caller.ts'
+import { ANONYMOUS, keyCaller } from '../../../identity/identity.ts'
 import { type Action, planAction } from './action.ts'
 import { DEFAULT_CONFIG, type RestConfig, readConfig } from './config.ts'
 import { type ErrorAnswer, RestError, toAnswer } from './errors.ts'
@@ -52,6 +53,14 @@ export const restDialect =
     app.route({ method: [...METHODS], url: '/', handler: handle })
     app.route({ method: [...METHODS], url: '/*', handler: handle })
   }
+
+/** `db-anon-role`: who asks when nobody said; without such a role everybody has to. */
+const anonymousAs = (role: string): Caller => {
+  if (role === ANONYMOUS.role) return ANONYMOUS
+  if (role !== '') return keyCaller(role)
+  const body = { code: 'PGRST302', message: 'Anonymous access is disabled' }
+  throw new RestError(401, body, [['WWW-Authenticate', 'Bearer']])
+}
 
 /** An error that happened on the way to this dialect's routes, in its own words. */
 export const sendRestError = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown =>
@@ -103,6 +112,7 @@ class RestApi {
   async answer(request: FastifyRequest, prefix: string): Promise<HttpAnswer> {
     const { catalog } = this.#services
     const seen = catalog.current
+    if (request.caller === ANONYMOUS) request.caller = anonymousAs(this.config.anonRole)
     try {
       return await this.#attempt(request, prefix)
     } catch (error) {
