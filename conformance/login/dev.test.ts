@@ -68,6 +68,9 @@ describe('start --dev', () => {
     { 'x-forwarded-for': '127.0.0.1' },
     { forwarded: 'for=127.0.0.1' },
     { 'x-real-ip': '127.0.0.1' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'cross-site' },
   ])('takes none from others: %o', async (headers) => {
     expect(await bucketsWith(server, DEMO_SERVICE, headers)).toBeGreaterThanOrEqual(400)
     expect(await bucketsWith(server, server.report.serviceKey, headers)).toBe(200)

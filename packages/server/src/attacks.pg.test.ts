@@ -5,9 +5,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { type JWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { runs } from '../test/arbitraries.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { type App, startApp } from './app.ts'
 import { readConfig } from './config/config.ts'
@@ -318,5 +320,53 @@ describe('SQL in the lists of the operator', () => {
           expect([text, ((await answer.json()) as { users: unknown[] }).users]).toEqual([text, []])
       }
     expect(await count()).toBe(before)
+  })
+})
+
+describe('what only the server writes', () => {
+  it('stays as it is, however deep a request hides its name', async () => {
+    const { access_token: token, user } = await login('climber@example.com')
+    const headers = { apikey: app.report.anonKey, authorization: `Bearer ${token}` }
+    const columns = sql('t.row')`
+      select to_jsonb(u) - '{raw_user_meta_data,updated_at}'::text[] as row from auth.users u where id = ${user.id}`
+    const rows = () => db.owner.many<{ row: object }>(columns)
+    const before = await rows()
+    const name = fc.constantFrom(
+      ...[
+        'role',
+        'aud',
+        'id',
+        'is_super_admin',
+        'app_metadata',
+        'raw_app_meta_data',
+        'banned_until',
+        'email_confirmed_at',
+      ],
+      ...[
+        'phone_confirmed_at',
+        'is_anonymous',
+        'identities',
+        'factors',
+        'deleted_at',
+        'encrypted_password',
+        'confirmed_at',
+      ],
+      ...['__proto__', 'constructor', 'prototype', 'user', 'attributes', 'data'],
+    )
+    const value = fc.constantFrom<unknown>('service_role', true, null, { admin: true }, [], '2000-01-01', {
+      role: 'admin',
+    })
+    const tree = fc.letrec((tie) => ({
+      node: fc.oneof({ depthSize: 'medium' }, value, fc.dictionary(name, tie('node'), { maxKeys: 3 })),
+    })).node
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(name, tree, { minKeys: 1, maxKeys: 4 }), async (body) => {
+        const { status } = await ask('PUT', '/auth/v1/user', headers, JSON.stringify(body))
+        expect([200, 400, 403, 422]).toContain(status)
+        expect(await rows()).toEqual(before)
+      }),
+      runs(60),
+    )
+    expect(Object.keys(Object.prototype)).toEqual([])
   })
 })

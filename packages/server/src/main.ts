@@ -95,7 +95,8 @@ withFlags(program.command('doctor'), WHERE)
     'after',
     `
 Looks at the data dir (permissions, disk, secret), at the database (roles, settings, replication, clock), and names every table
-that clients reach without row-level security. Changes nothing. Exits 1 when something does not work or is not safe.`,
+that clients reach without row-level security, and every file of a mini-program below this folder that holds a key of servers.
+Changes nothing. Exits 1 when something does not work or is not safe.`,
   )
   .action(
     action(async (config) => {

@@ -1,5 +1,6 @@
 /** `teahouse doctor`: looks at data dir, database and exposure, and says what is missing or unsafe, with the way to mend it. */
 import type { Config } from '../config/config.ts'
+import { inspectClientCode } from '../config/inspect-client-code.ts'
 import { inspectDataDir, inspectSecret } from '../config/inspect-data-dir.ts'
 import { readRunNote } from '../config/run-file.ts'
 import { diagnoseDatabase } from '../db/prepare/diagnose.ts'
@@ -23,7 +24,12 @@ const findings = async (config: Config): Promise<readonly Finding[]> => {
   const note = await readRunNote(config.dataDir)
   const folder = await inspectDataDir(config.dataDir, systemClock)
   const secret = note !== null ? inspectSecret(note.jwtSecret) : []
-  const all = [...folder, ...secret.filter(({ id }) => !folder.some((each) => each.id === id))]
+  const secrets = {
+    'the secret that signs every key': note?.jwtSecret ?? config.jwtSecret ?? '',
+    'the AppSecret of WeChat': config.wechat.kind === 'api' ? config.wechat.secret : '',
+  }
+  const clients = await inspectClientCode({ project: config.project, secrets })
+  const all = [...folder, ...secret.filter(({ id }) => !folder.some((each) => each.id === id)), ...clients]
   if (config.databaseUrl === null && note === null) return [...all, NOT_RUNNING]
   const { schemas } = config.api
   return [...all, ...(await withOwner(config, (owner) => diagnoseDatabase(owner, { schemas, clock: systemClock })))]

@@ -67,7 +67,17 @@ const rules: LoggerOptions = {
 export const createLog = ({ level, stream }: LogOptions): RootLog => {
   const options = { ...rules, level }
   const people = { write: (text: string) => stream.write(lineForPeople(text)) }
-  return pino(options, stream.isTTY ? people : stream)
+  return withSafeBindings(pino(options, stream.isTTY ? people : stream))
+}
+
+/** What a child is bound to is written once, when the child is made, and passes no formatter of the parent's. Its own children inherit this. */
+const withSafeBindings = (log: RootLog): RootLog => {
+  const { child } = log
+  const safeChild = function (this: RootLog, bindings: object, options?: object) {
+    return child.call(this, redactFields(bindings), options)
+  }
+  // The same function as before, for the same arguments; pino's own type has a parameter for custom levels, of which there are none.
+  return Object.assign(log, { child: safeChild as typeof child })
 }
 
 /** Discards everything; for tests. */

@@ -43,8 +43,14 @@ const ERROR_FIELDS = [
   'port',
 ]
 
+/** How much of one line may be written yet: what is wide at every level would otherwise be fifty to the power of five values. */
+interface Budget {
+  left: number
+}
+const MOST_VALUES = 1_000
+
 /** An error as the log shows it: kind, message, stack, cause, and nothing of the data that it was about. */
-export const describeError = (error: Error, depth = 0): Readonly<Record<string, unknown>> => {
+const describeError = (error: Error, depth: number, budget: Budget): Readonly<Record<string, unknown>> => {
   const described: Record<string, unknown> = { type: error.name, message: scrubText(error.message) }
   for (const [name, value] of Object.entries(error)) {
     if (!ERROR_FIELDS.includes(name)) continue
@@ -52,31 +58,34 @@ export const describeError = (error: Error, depth = 0): Readonly<Record<string, 
     else if (typeof value === 'number') described[name] = value
   }
   if (error.stack !== undefined) described.stack = scrubText(error.stack)
-  if (error.cause !== undefined && depth < DEEPEST) described.cause = redactValue(error.cause, depth + 1)
-  if (error instanceof AggregateError && depth < DEEPEST) described.errors = redactValue(error.errors, depth + 1)
+  if (error.cause !== undefined && depth < DEEPEST) described.cause = redactValue(error.cause, depth + 1, budget)
+  if (error instanceof AggregateError && depth < DEEPEST)
+    described.errors = redactValue(error.errors, depth + 1, budget)
   return described
 }
 
 /** Fields as the log shows them. */
-export const redactFields = (fields: object): Record<string, unknown> => redactObject(fields, 0)
+export const redactFields = (fields: object): Record<string, unknown> => redactObject(fields, 0, { left: MOST_VALUES })
 
-const redactObject = (object: object, depth: number): Record<string, unknown> =>
+const redactObject = (object: object, depth: number, budget: Budget): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(object)
       .slice(0, MOST_ENTRIES)
-      .map(([name, value]) => [name, SECRET_NAME.test(name) ? REDACTED : redactValue(value, depth + 1)]),
+      .map(([name, value]) => [name, SECRET_NAME.test(name) ? REDACTED : redactValue(value, depth + 1, budget)]),
   )
 
-const redactValue = (value: unknown, depth: number): unknown => {
+const redactValue = (value: unknown, depth: number, budget: Budget): unknown => {
+  budget.left -= 1
+  if (budget.left < 0) return '…'
   if (typeof value === 'string') return scrubText(value)
   if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null) return typeof value === 'function' ? undefined : value
-  if (value instanceof Error) return describeError(value, depth)
+  if (value instanceof Error) return describeError(value, depth, budget)
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (depth > DEEPEST) return '…'
-  if (Array.isArray(value)) return value.slice(0, MOST_ENTRIES).map((each) => redactValue(each, depth + 1))
+  if (Array.isArray(value)) return value.slice(0, MOST_ENTRIES).map((each) => redactValue(each, depth + 1, budget))
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) return redactObject(value, depth)
+  if (prototype === Object.prototype || prototype === null) return redactObject(value, depth, budget)
   // A request, a socket, bytes: who knows what they hold.
   return `[${value.constructor.name}]`
 }
