@@ -2,14 +2,19 @@
  * The change feed of one app: every committed row change, in commit order, to every listener, with a short memory for listeners that were
  * away. Where changes may have been missed, listeners are told so; the feed never skips in silence.
  */
+import type pg from 'pg'
+import type { Bus } from '../bus/bus.ts'
 import type { Pool } from '../db/pool.ts'
+import type { Clock } from '../kernel/clock.ts'
 import type { Ids } from '../kernel/ids.ts'
 import type { Service } from '../kernel/service.ts'
 import type { Change } from './change.ts'
 import { ChangeLog, type LogLimits } from './log.ts'
 import type { Watermark } from './lsn.ts'
+import { SharedFeed } from './shared-feed.ts'
 import * as statements from './slot.sql.ts'
-import { WalSource, type WalSourceOptions, type WalState } from './wal-source.ts'
+import type { ChangeSource, SourceKind, SourceLag, SourceSink, SourceState } from './source.ts'
+import { WalSource } from './wal-source.ts'
 
 export interface FeedListener {
   /** Changes in feed order. The feed reads on once every listener's promise has resolved. */
@@ -18,20 +23,20 @@ export interface FeedListener {
   resync(reason: string): void
 }
 
-export interface FeedOptions extends Omit<WalSourceOptions, 'publication' | 'name'> {
+export interface FeedOptions {
+  readonly connection: pg.ClientConfig
   readonly pool: Pool
+  readonly clock: Clock
   readonly ids: Ids
+  /** Where there are other nodes, the feed is shared with them; a local bus, or none, means that this node is alone. */
+  readonly bus?: Bus
   readonly publication?: string
   readonly name?: string
   readonly limits?: LogLimits
   readonly onError?: (error: Error) => void
 }
 
-export interface FeedLag {
-  /** Bytes of log between what was handed on and the newest. */
-  readonly bytes: number | null
-  /** Bytes of log that the slot keeps on disk. */
-  readonly retained: number | null
+export interface FeedLag extends SourceLag {
   /** Seconds between the newest change's commit and now, while changes wait; null before the first. */
   readonly lastCommit: number | null
 }
@@ -39,15 +44,19 @@ export interface FeedLag {
 const LIMITS: LogLimits = { changes: 20_000, bytes: 32 * 1024 * 1024 }
 /** How often newly published tables are looked for where no event trigger tells. */
 const SYNC_EVERY_MS = 5000
+/** How often a node that is alone asks for the lead: another server of its kind may be ending. Where nodes know each other they are told. */
+const STANDBY_ALONE_MS = 1000
+const STANDBY_SHARED_MS = 30_000
 
 export class Feed implements Service {
   readonly #options: FeedOptions
-  readonly #source: WalSource
+  readonly #source: ChangeSource
+  readonly #shared: SharedFeed | null
   readonly #log: ChangeLog
   readonly #listeners = new Set<FeedListener>()
   readonly #waiting = new Set<() => void>()
   #epoch: string
-  #state: WalState = 'stopped'
+  #state: SourceState = 'stopped'
   #lastCommit: number | null = null
   #cancelSync: () => void = () => {}
 
@@ -55,16 +64,10 @@ export class Feed implements Service {
     this.#options = options
     this.#epoch = options.ids.uuid()
     this.#log = new ChangeLog(options.limits ?? LIMITS)
-    const { connection, clock } = options
-    this.#source = new WalSource(
-      { connection, clock, publication: options.publication ?? 'teahouse_feed', name: options.name ?? 'feed' },
-      {
-        changes: (batch) => this.#deliver(batch),
-        epoch: (floor, reason) => this.#newEpoch(floor, reason),
-        state: (state) => this.#setState(state),
-        failed: (error) => options.onError?.(error),
-      },
-    )
+    const { bus } = options
+    const isShared = bus !== undefined && bus.kind !== 'local'
+    this.#shared = isShared ? this.#createShared(bus) : null
+    this.#source = this.#createSource(this.#shared === null ? this.#aloneSink() : this.#sharedSink(this.#shared))
   }
 
   /** Identifies an unbroken run of the feed: positions of another epoch mean nothing in this one. */
@@ -72,18 +75,24 @@ export class Feed implements Service {
     return this.#epoch
   }
 
-  get state(): WalState {
+  get state(): SourceState {
     return this.#state
+  }
+
+  /** Where the changes come from. */
+  get source(): SourceKind {
+    return this.#source.kind
   }
 
   /** Position of the newest change that listeners have had. */
   get position(): Watermark {
-    return this.#source.last
+    return this.#shared?.seen ?? this.#source.last
   }
 
   /** Starts reading and resolves at once: a database that is away is no reason not to serve. */
   async start(): Promise<void> {
     await this.syncPublication()
+    this.#shared?.start()
     this.#source.start()
     this.#scheduleSync()
   }
@@ -91,6 +100,7 @@ export class Feed implements Service {
   async stop(): Promise<void> {
     this.#cancelSync()
     await this.#source.stop()
+    await this.#shared?.stop()
   }
 
   /** Resolves once changes are being read (here or on the leading node); rejects after `ms`. */
@@ -131,17 +141,68 @@ export class Feed implements Service {
   }
 
   async lag(): Promise<FeedLag> {
-    const row = await this.#options.pool.maybeOne<statements.LagRow>(statements.slotLag(this.#source.slot))
-    const number = (text: string | null | undefined) => (text === null || text === undefined ? null : Number(text))
     const lastCommit = this.#lastCommit === null ? null : this.#options.clock.now() / 1000 - this.#lastCommit / 1e6
-    return { bytes: number(row?.bytes), retained: number(row?.retained), lastCommit }
+    return { ...(await this.#source.lag()), lastCommit }
+  }
+
+  #createSource(sink: SourceSink): ChangeSource {
+    const { connection, pool, clock, publication = 'teahouse_feed', name = 'feed' } = this.#options
+    const standbyMs = this.#shared === null ? STANDBY_ALONE_MS : STANDBY_SHARED_MS
+    return new WalSource({ connection, pool, clock, publication, name, standbyMs }, sink)
+  }
+
+  #aloneSink(): SourceSink {
+    return {
+      changes: (batch) => this.#deliver(batch),
+      epoch: (floor, reason) => this.#newEpoch(this.#options.ids.uuid(), floor, reason === 'created'),
+      state: (state) => this.#setState(state),
+      failed: (error) => this.#options.onError?.(error),
+    }
+  }
+
+  #sharedSink(shared: SharedFeed): SourceSink {
+    return {
+      changes: (batch) => shared.append(batch),
+      renewing: () => shared.renewing(),
+      epoch: (floor) => shared.renewed(floor),
+      lead: (confirmed) => shared.lead(confirmed),
+      resigned: () => shared.resign(),
+      state: (state) => this.#setState(state),
+      failed: (error) => this.#options.onError?.(error),
+    }
+  }
+
+  #createShared(bus: Bus): SharedFeed {
+    const { pool, clock, ids, onError, name = 'feed' } = this.#options
+    return new SharedFeed({
+      pool,
+      bus,
+      clock,
+      ids,
+      name,
+      source: 'log',
+      lockKey: () => this.#source.lockKey,
+      reached: () => this.#source.reached,
+      nobodyLeads: () => this.#source.nudge(),
+      fenced: (error) => this.#source.fail(error),
+      deliver: (batch) => this.#deliver(batch),
+      epoch: (epoch, floor, first) => {
+        this.#newEpoch(epoch, floor, first)
+        this.#setState(this.#state)
+      },
+      gap: (floor) => {
+        this.#log.reset(floor)
+        this.#resync('this node was away for too long')
+      },
+      onError: (error) => onError?.(error),
+    })
   }
 
   #isReady(): boolean {
-    return this.#state === 'streaming' || this.#state === 'standby'
+    return (this.#state === 'streaming' || this.#state === 'standby') && (this.#shared?.attached ?? true)
   }
 
-  #setState(state: WalState): void {
+  #setState(state: SourceState): void {
     this.#state = state
     if (this.#isReady()) for (const done of [...this.#waiting]) done()
   }
@@ -158,10 +219,10 @@ export class Feed implements Service {
     return Promise.all(waits).then(() => {})
   }
 
-  #newEpoch(floor: Watermark, reason: 'created' | 'lost'): void {
+  #newEpoch(epoch: string, floor: Watermark, first: boolean): void {
     this.#log.reset(floor)
-    this.#epoch = this.#options.ids.uuid()
-    if (reason === 'lost') this.#resync('the change feed started anew')
+    this.#epoch = epoch
+    if (!first) this.#resync('the change feed started anew')
   }
 
   #resync(reason: string): void {
