@@ -47,6 +47,21 @@ describe('the cost of requests', () => {
     expect((await ask('203.0.113.3')).statusCode).toBe(429)
   })
 
+  it('lets a request go on once, and only when those who look at it next have looked', async () => {
+    const app = fastify({ trustProxy: ['127.0.0.1'] })
+    const order: string[] = []
+    app.addHook('onRequest', limitRequestCost({ points: 10, seconds: 60 }))
+    app.addHook('onRequest', async () => {
+      order.push('looking')
+      await new Promise((resolve) => setImmediate(resolve))
+      order.push('looked')
+    })
+    app.get('/', async () => order.push('in'))
+    const headers = { host: 'tea.example', 'x-forwarded-for': '203.0.113.9' }
+    expect((await app.inject({ url: '/', headers })).statusCode).toBe(200)
+    expect(order).toEqual(['looking', 'looked', 'in'])
+  })
+
   it('is nothing for this very machine', async () => {
     const ask = await open()
     for (let index = 0; index < 30; index += 1) expect((await ask(null)).statusCode).toBe(200)

@@ -24,9 +24,13 @@ const costOf = (request: FastifyRequest): number => {
 /** An onRequest hook. What this machine asks of itself is free. */
 export const limitRequestCost = ({ points, seconds }: RequestCost) => {
   const limiter = new RateLimiterMemory({ points, duration: seconds })
-  return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): unknown => {
-    if (isLocalRequest(request.raw)) return done()
-    return limiter.consume(networkKey(request.ip), Math.min(points, costOf(request))).then(
+  // Nothing is returned: a hook that answers with a promise and with a callback lets the request go on twice.
+  return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    if (isLocalRequest(request.raw)) {
+      done()
+      return
+    }
+    limiter.consume(networkKey(request.ip), Math.min(points, costOf(request))).then(
       () => done(),
       (rejection: unknown) => done(rejection instanceof RateLimiterRes ? tooMany(rejection) : toError(rejection)),
     )
