@@ -39,7 +39,7 @@ const scalarCall = (
   const { function: called } = chosen
   const { typeOid, typeName } = called.returns
   const columns = [outputColumn(SCALAR, typeOid, typeName, 1, context.catalog)]
-  const source: Source = { alias: 't0', name: 'pgrst_call', relation: null, columns, row: ident('t0') }
+  const source: Source = { alias: 't0', name: called.name, relation: null, columns, row: ident('t0') }
   // Whatever names a column that is not there is refused here, not ignored.
   const node = { ...compileNode(request.node, source, context), columns: [] }
   const from = keyword('called as t0')

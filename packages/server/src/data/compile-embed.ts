@@ -251,17 +251,33 @@ const chooseRelationship = (item: SelectEmbed, parent: Source, context: DataCont
 }
 
 const unknownRelationship = (item: SelectEmbed, parent: Source, context: DataContext): DataError => {
-  const related = parent.relation === null ? [] : (relationshipsOf(context.catalog).get(parent.relation.oid) ?? [])
-  const names = related
-    .filter((each) => each.target.schema === context.schema)
-    .map((each) => (each.kind === 'computed' ? each.function.name : each.target.name))
-  const similar = item.hint === null || !names.includes(item.target) ? mostSimilar(item.target, names) : null
-  return new DataError({
+  const related = targetsOf(parent.relation, context)
+  const problem = {
     kind: 'relationship_unknown',
     schema: context.schema,
     origin: parent.name,
     target: item.target,
     hint: item.hint,
-    similar: similar === item.target ? null : similar,
-  })
+  } as const
+  if (related.length === 0) return new DataError({ ...problem, similar: similarOrigin(parent, context) })
+  const name = related.includes(item.target) ? null : mostSimilar(item.target, related)
+  return new DataError({ ...problem, similar: name === null ? null : { name, of: item.target } })
+}
+
+/** Names of what can be embedded into a relation. */
+const targetsOf = (relation: Relation | null, context: DataContext): readonly string[] =>
+  (relation === null ? [] : (relationshipsOf(context.catalog).get(relation.oid) ?? []))
+    .filter((each) => each.target.schema === context.schema)
+    .map((each) => each.target.name)
+
+/** Nothing can be embedded here; perhaps another relation was meant. */
+const similarOrigin = (parent: Source, context: DataContext) => {
+  const origins = context.catalog.relations.filter(
+    (each) => each.schema === context.schema && targetsOf(each, context).length > 0,
+  )
+  const name = mostSimilar(
+    parent.name,
+    origins.map((each) => each.name),
+  )
+  return name === null ? null : { name, of: parent.name }
 }

@@ -15,7 +15,8 @@ export type DataProblem =
       readonly origin: string
       readonly target: string
       readonly hint: string | null
-      readonly similar: string | null
+      /** A name that may have been meant, and in whose place. */
+      readonly similar: { readonly name: string; readonly of: string } | null
     }
   | {
       readonly kind: 'relationship_ambiguous'

@@ -35,7 +35,8 @@ export class RestError extends Error {
     this.answer = {
       status,
       body: { code: body.code, details: body.details ?? null, hint: body.hint ?? null, message: body.message },
-      headers,
+      // RFC 9209, for HEAD requests, whose answers have no body.
+      headers: [...headers, ['Proxy-Status', `PostgREST; error=${body.code.replaceAll(/[^\w-]/g, '')}`]],
     }
   }
 }

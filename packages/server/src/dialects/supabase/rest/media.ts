@@ -98,8 +98,16 @@ export const negotiate = (
 export const notAcceptable = (accepted: readonly MediaType[]): RestError =>
   new RestError(406, {
     code: 'PGRST107',
-    message: `None of these media types are available: ${accepted.map(({ name }) => name).join(', ')}`,
+    message: `None of these media types are available: ${accepted.map(spelled).join(', ')}`,
   })
+
+/** A plan says what it is the plan of. */
+const spelled = ({ name, parameters }: MediaType): string => {
+  if (!name.startsWith('application/vnd.pgrst.plan')) return name
+  const options = parameters.get('options')
+  const full = name.includes('+') ? name : `${name}+text`
+  return `${full}; for="${parameters.get('for') ?? 'application/json'}"${options ? `; options=${options}` : ''}`
+}
 
 const representationOf = (
   type: MediaType,

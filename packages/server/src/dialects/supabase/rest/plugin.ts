@@ -132,9 +132,9 @@ class RestApi {
       known === undefined
         ? withRootFunction(await readRequest(request, prefix, config, () => catalog.timeZones()), config)
         : { ...known.rest, headers: plainHeaders(request) }
-    if (rest.method === 'OPTIONS') return describeMethods(rest, catalog.current)
-    if (rest.resource.kind === 'root') return this.#describe(request, prefix, rest)
     timing.mark('parse')
+    if (rest.method === 'OPTIONS') return timing.whole(describeMethods(rest, catalog.current))
+    if (rest.resource.kind === 'root') return timing.whole(await this.#describe(request, prefix, rest))
     const prepared = known ?? this.#prepare(rest, key)
     const { action, honoured, compiled } = prepared
     timing.mark('plan')

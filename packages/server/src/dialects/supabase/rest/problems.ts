@@ -102,7 +102,7 @@ const unknownRelationship = (problem: Extract<DataProblem, { kind: 'relationship
     code: 'PGRST200',
     message: `Could not find a relationship between '${origin}' and '${target}' in the schema cache`,
     details: `Searched for a foreign key relationship between '${origin}' and '${target}'${using} in the schema '${schema}', but no matches were found.`,
-    hint: similar === null ? null : `Perhaps you meant '${similar}' instead of '${target}'.`,
+    hint: similar === null ? null : `Perhaps you meant '${similar.name}' instead of '${similar.of}'.`,
   })
 }
 

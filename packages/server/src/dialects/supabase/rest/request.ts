@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { RestConfig } from './config.ts'
 import { RestError } from './errors.ts'
 import { type MediaType, parseAccept } from './media.ts'
-import { type Pairs, parsePairs } from './parse/params.ts'
+import { type Pairs, parseParameters } from './parse/params.ts'
 import { mentionsTimeZone, type Preferences, parsePrefer, refuseInvalid } from './prefer.ts'
 
 export type Resource =
@@ -47,7 +47,7 @@ export const readRequest = async (
   const schema = schemaOf(method, headers, config)
   const prefer = headers.prefer
   const zones = mentionsTimeZone(prefer) ? await timeZones() : new Set<string>()
-  const pairs = parsePairs(query)
+  const pairs = parseParameters(query)
   const preferences = parsePrefer(prefer, (name) => zones.has(name))
   refuseInvalid(preferences)
   return {
@@ -63,7 +63,8 @@ export const readRequest = async (
     contentType: headers['content-type'],
     body: Buffer.isBuffer(request.body) ? request.body : EMPTY,
     headers,
-    range: method === 'GET' || method === 'HEAD' ? rangeOf(headers.range) : null,
+    // RFC 9110 §14.2: other methods do not know ranges.
+    range: method === 'GET' ? rangeOf(headers.range) : null,
   }
 }
 
@@ -71,9 +72,13 @@ export const readRequest = async (
 const locationOf = (resource: Resource, pairs: Pairs): string => {
   const name = resource.kind === 'relation' ? resource.name : ''
   const sorted = [...pairs].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  const query = sorted.map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`).join('&')
+  const query = sorted.map(([key, value]) => `${escaped(key)}=${escaped(value)}`).join('&')
   return `/${encodeURIComponent(name)}${query === '' ? '' : `?${query}`}`
 }
+
+/** All but letters, digits and `-_.~` (RFC 3986, unreserved). */
+const escaped = (text: string): string =>
+  encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 
 const splitOnce = (text: string, separator: string): readonly [string, string] => {
   const at = text.indexOf(separator)

@@ -19,6 +19,12 @@ export class Timing {
     this.#last = now
   }
 
+  /** For an answer that is made in one piece: planned, asked for and written at once. */
+  whole(answer: HttpAnswer): HttpAnswer {
+    for (const stage of ['plan', 'transaction', 'response'] as const) this.mark(stage)
+    return this.on(answer)
+  }
+
   on(answer: HttpAnswer): HttpAnswer {
     if (!this.#enabled) return answer
     return { ...answer, headers: [...answer.headers, ['Server-Timing', this.#stages.join(', ')]] }

@@ -2,6 +2,7 @@
 import { and, type Compare, type Expr, type Field, field, not, or, type SqlOperator } from '../../../../expr/ast.ts'
 import type { ParsedField } from './field.ts'
 import { parseField } from './field.ts'
+import { reworded } from './refusals.ts'
 import { MAX_DEPTH, Scanner } from './scanner.ts'
 
 /** Operators that take `(any)` and `(all)`. */
@@ -54,21 +55,25 @@ export const looksLikeFilter = (value: string): boolean => {
 }
 
 /** The filter of one query parameter. */
-export const parseFilter = (target: ParsedField, text: string): Expr => {
-  const scanner = new Scanner('filter', text)
-  const expr = parseOperation(scanner, target, (operand) => operand.rest())
-  scanner.finish('end of input')
-  return expr
-}
+export const parseFilter = (target: ParsedField, text: string): Expr =>
+  reworded('filter', text, () => {
+    const scanner = new Scanner('filter', text)
+    const expr = parseOperation(scanner, target, (operand) => operand.rest())
+    scanner.finish('end of input')
+    return expr
+  })
 
 /** A tree: `(a.eq.1,and(…))` under `and` or `or`. */
 export const parseTree = (operator: 'and' | 'or', negated: boolean, text: string): Expr => {
-  const scanner = new Scanner('logic tree', text)
-  scanner.skipBlanks()
-  const expr = parseGroup(scanner, operator, 0)
-  scanner.skipBlanks()
-  scanner.finish('end of input')
-  return negated ? not(expr) : expr
+  const parse = () => {
+    const scanner = new Scanner('logic tree', text)
+    scanner.skipBlanks()
+    const expr = parseGroup(scanner, operator, 0)
+    scanner.skipBlanks()
+    scanner.finish('end of input')
+    return negated ? not(expr) : expr
+  }
+  return reworded('logic tree', text, parse, operator)
 }
 
 const parseGroup = (scanner: Scanner, operator: 'and' | 'or', depth: number): Expr => {

@@ -1,19 +1,21 @@
 /** The `order` parameter: `name.desc.nullslast`, `data->>year`, `client(name).asc`. */
 import type { OrderTerm } from '../../../../data/query.ts'
 import { parseField, parsePath } from './field.ts'
+import { reworded } from './refusals.ts'
 import { Scanner } from './scanner.ts'
 
-export const parseOrder = (text: string): readonly OrderTerm[] => {
-  const scanner = new Scanner('order', text)
-  const terms: OrderTerm[] = []
-  do {
-    scanner.skipBlanks()
-    terms.push(parseTerm(scanner))
-    scanner.skipBlanks()
-  } while (scanner.take(','))
-  scanner.finish('"," or end of input')
-  return terms
-}
+export const parseOrder = (text: string): readonly OrderTerm[] =>
+  reworded('order', text, () => {
+    const scanner = new Scanner('order', text)
+    const terms: OrderTerm[] = []
+    do {
+      scanner.skipBlanks()
+      terms.push(parseTerm(scanner))
+      scanner.skipBlanks()
+    } while (scanner.take(','))
+    scanner.finish('"," or end of input')
+    return terms
+  })
 
 const parseTerm = (scanner: Scanner): OrderTerm => {
   const first = scanner.name()

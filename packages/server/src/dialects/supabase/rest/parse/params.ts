@@ -3,9 +3,10 @@ import { DataError } from '../../../../data/errors.ts'
 import type { OrderTerm, ReadNode, SelectItem } from '../../../../data/query.ts'
 import { and, type Expr } from '../../../../expr/ast.ts'
 import { RestError } from '../errors.ts'
-import { parseField } from './field.ts'
+import { type ParsedField, parseField } from './field.ts'
 import { looksLikeFilter, parseFilter, parseTree } from './filter.ts'
 import { parseOrder } from './order.ts'
+import { reworded } from './refusals.ts'
 import { Scanner, syntaxError } from './scanner.ts'
 import { type ParsedItem, parseSelect } from './select.ts'
 
@@ -15,6 +16,14 @@ const MAX_PARAMS = 1_000
 const MAX_ITEMS = 1_000
 
 export type Pairs = readonly (readonly [name: string, value: string])[]
+
+/** The parameters of a request: a name without a value says nothing. */
+export const parseParameters = (query: string): Pairs => {
+  const parts = query.split('&', MAX_PARAMS + 1)
+  return parsePairs(
+    parts.every((part) => part.includes('=')) ? query : parts.filter((part) => part.includes('=')).join('&'),
+  )
+}
 
 /** Decodes a query string, keeping order and repetitions. */
 export const parsePairs = (query: string): Pairs => {
@@ -81,7 +90,7 @@ interface MutableNode {
 
 /** `forCall`: parameters that do not look like filters are arguments. */
 export const parseQuery = (pairs: Pairs, forCall: boolean): ParsedQuery => {
-  const select = last(pairs, 'select')
+  const select = first(pairs, 'select')
   const root = levelOf(parseSelect(select ?? '*'), { left: MAX_ITEMS })
   const rest: [string, string][] = []
   let hasRange = false
@@ -96,27 +105,33 @@ export const parseQuery = (pairs: Pairs, forCall: boolean): ParsedQuery => {
   return {
     node: freeze(root),
     rootFilter: and(root.filters),
-    columns: parseNames('columns parameter', last(pairs, 'columns')),
-    onConflict: parseNames('on_conflict parameter', last(pairs, 'on_conflict')),
+    columns: parseNames('columns parameter', first(pairs, 'columns')),
+    onConflict: parseNames('on_conflict parameter', first(pairs, 'on_conflict')),
     arguments: rest,
     defaultSelect: select === undefined || select === '*',
     hasRange,
   }
 }
 
-const last = (pairs: Pairs, wanted: string): string | undefined => pairs.findLast(([name]) => name === wanted)?.[1]
+/** Of a repeated parameter the first counts. */
+const first = (pairs: Pairs, wanted: string): string | undefined => pairs.find(([name]) => name === wanted)?.[1]
 
-const parseNames = (what: string, text: string | undefined): readonly string[] | null => {
-  if (text === undefined || text === '') return null
-  const scanner = new Scanner(what, text)
-  const names: string[] = []
-  do {
-    scanner.skipBlanks()
-    names.push(scanner.name())
-    scanner.skipBlanks()
-  } while (scanner.take(','))
-  scanner.finish('"," or end of input')
-  return [...new Set(names)]
+const parseNames = (
+  what: 'columns parameter' | 'on_conflict parameter',
+  text: string | undefined,
+): readonly string[] | null => {
+  if (text === undefined) return null
+  return reworded(what, text, () => {
+    const scanner = new Scanner(what, text)
+    const names: string[] = []
+    do {
+      scanner.skipBlanks()
+      names.push(scanner.name())
+      scanner.skipBlanks()
+    } while (scanner.take(','))
+    scanner.finish('"," or end of input')
+    return [...new Set(names)]
+  })
 }
 
 // --- levels
@@ -187,6 +202,11 @@ const parseLimit = (value: string): bigint | null => {
 }
 
 const applyFilter = (root: MutableNode, name: string, value: string): void => {
+  const { path, field } = reworded('tree path', name, () => parseTreePath(name))
+  descend(root, path).filters.push(parseFilter(field, value))
+}
+
+const parseTreePath = (name: string): { readonly path: readonly string[]; readonly field: ParsedField } => {
   const scanner = new Scanner('tree path', name)
   const path: string[] = []
   let field = parseField(scanner)
@@ -195,5 +215,5 @@ const applyFilter = (root: MutableNode, name: string, value: string): void => {
     field = parseField(scanner)
   }
   scanner.finish('"." or end of input')
-  descend(root, path).filters.push(parseFilter(field, value))
+  return { path, field }
 }

@@ -2,6 +2,7 @@
 import type { Aggregate } from '../../../../data/query.ts'
 import type { PathStep } from '../../../../expr/ast.ts'
 import { parsePath } from './field.ts'
+import { reworded } from './refusals.ts'
 import { Scanner } from './scanner.ts'
 
 /** How deep embeds may nest. Rows multiply with every level: 25 levels over a cycle of tables kept a server busy for a minute. */
@@ -28,12 +29,13 @@ export interface ParsedEmbed {
   readonly items: readonly ParsedItem[]
 }
 
-export const parseSelect = (text: string): readonly ParsedItem[] => {
-  const scanner = new Scanner('select parameter', text)
-  const items = parseItems(scanner, 0)
-  scanner.finish('",", "(" or end of input')
-  return items
-}
+export const parseSelect = (text: string): readonly ParsedItem[] =>
+  reworded('select parameter', text, () => {
+    const scanner = new Scanner('select parameter', text)
+    const items = parseItems(scanner, 0)
+    scanner.finish('",", "(" or end of input')
+    return items
+  })
 
 const parseItems = (scanner: Scanner, depth: number): readonly ParsedItem[] => {
   if (depth > MAX_EMBED_DEPTH) throw scanner.tooDeep(MAX_EMBED_DEPTH)
