@@ -75,7 +75,7 @@ const GUARDED: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-describe.each(['index.js', 'supabase.js'])('%s', (name) => {
+describe.each(['index.js', 'tus.js', 'supabase.js'])('%s', (name) => {
   it('is ES5', () => {
     expect(() => parse(textOf(name), { ecmaVersion: 5 })).not.toThrow()
     // ASCII only: some tools read these files with another encoding.
@@ -97,9 +97,10 @@ describe.each(['index.js', 'supabase.js'])('%s', (name) => {
   })
 })
 
-describe('the two files', () => {
-  it('share one adapter: the second asks the first for it', () => {
-    expect(textOf('supabase.js').match(/require\([^)]*\)/g)).toEqual(['require("./index.js")'])
+describe('the files', () => {
+  it('share one adapter: the others ask the first for it', () => {
+    for (const name of ['tus.js', 'supabase.js'])
+      expect(textOf(name).match(/require\([^)]*\)/g)).toEqual(['require("./index.js")'])
     expect(textOf('index.js').match(/require\(/g)).toBeNull()
   })
 

@@ -141,15 +141,37 @@ export async function imageSize(bytes: Uint8Array): Promise<{ width: number; hei
   }
 }
 
-function videoSize(file: File): Promise<{ width: number; height: number; duration: number }> {
+/** Measures a video and takes its first picture, as a phone does when one is chosen. */
+function videoSize(file: File): Promise<Pick<PickedFile, 'width' | 'height' | 'duration' | 'thumb'>> {
   const video = document.createElement('video')
+  video.muted = true
+  video.preload = 'auto'
+  const address = URL.createObjectURL(file)
   return new Promise((resolve) => {
-    const finish = () =>
-      resolve({ width: video.videoWidth, height: video.videoHeight, duration: Math.round(video.duration) || 0 })
-    video.onloadedmetadata = finish
-    video.onerror = finish
-    video.src = URL.createObjectURL(file)
+    const finish = (thumb: Uint8Array | null) => {
+      const duration = Number.isFinite(video.duration) ? Math.round(video.duration) : 0
+      resolve({ width: video.videoWidth, height: video.videoHeight, duration, thumb })
+      URL.revokeObjectURL(address)
+    }
+    video.onloadeddata = () =>
+      void asJpeg(video, { width: video.videoWidth, height: video.videoHeight }, 0.8).then(finish)
+    video.onerror = () => finish(null)
+    video.src = address
   })
+}
+
+/** Draws a picture as a JPEG of this size; null where it cannot be drawn. */
+async function asJpeg(
+  source: CanvasImageSource,
+  size: { readonly width: number; readonly height: number },
+  quality: number,
+): Promise<Uint8Array | null> {
+  const canvas = document.createElement('canvas')
+  canvas.width = Math.max(1, size.width)
+  canvas.height = Math.max(1, size.height)
+  canvas.getContext('2d')?.drawImage(source, 0, 0, canvas.width, canvas.height)
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/jpeg', quality))
+  return blob ? new Uint8Array(await blob.arrayBuffer()) : null
 }
 
 /** Re-encodes a picture as JPEG. */
@@ -157,12 +179,8 @@ export async function compressImage(bytes: Uint8Array, quality: number, width: n
   try {
     const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)]))
     const scale = width > 0 ? Math.min(1, width / bitmap.width) : 1
-    const canvas = document.createElement('canvas')
-    canvas.width = Math.max(1, Math.round(bitmap.width * scale))
-    canvas.height = Math.max(1, Math.round(bitmap.height * scale))
-    canvas.getContext('2d')?.drawImage(bitmap, 0, 0, canvas.width, canvas.height)
-    const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/jpeg', quality))
-    return blob ? new Uint8Array(await blob.arrayBuffer()) : null
+    const size = { width: Math.round(bitmap.width * scale), height: Math.round(bitmap.height * scale) }
+    return await asJpeg(bitmap, size, quality)
   } catch {
     return null
   }

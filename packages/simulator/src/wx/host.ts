@@ -69,6 +69,8 @@ export interface PickedFile {
   readonly width: number
   readonly height: number
   readonly duration: number
+  /** A video's first picture as JPEG, where the host can take one. */
+  readonly thumb?: Uint8Array | null
 }
 
 export interface ChooseCall {

@@ -47,7 +47,7 @@ function createChoosers(phone: Phone, files: VirtualFiles) {
         if (!picked) return settle.fail('cancel')
         const videos = picked.filter(isVideo).length
         const type = videos === 0 ? 'image' : videos === picked.length ? 'video' : 'mix'
-        settle.ok({ type, tempFiles: picked.map(tempMedia), failedCount: 0 })
+        settle.ok({ type, tempFiles: picked.map((file) => tempMedia(files, file)), failedCount: 0 })
       })
     }),
     chooseImage: asyncApi('chooseImage', phone, (options, settle) => {
@@ -79,14 +79,14 @@ function createChoosers(phone: Phone, files: VirtualFiles) {
   }
 }
 
-const tempMedia = (file: PickedFile & { path: string }) => ({
+const tempMedia = (files: VirtualFiles, file: PickedFile & { path: string }) => ({
   tempFilePath: file.path,
   size: file.bytes.length,
   fileType: isVideo(file) ? 'video' : 'image',
   width: file.width,
   height: file.height,
   duration: file.duration,
-  thumbTempFilePath: isVideo(file) ? file.path : '',
+  thumbTempFilePath: file.thumb ? files.addTemporary(new Uint8Array(file.thumb), 'jpg') : '',
 })
 
 /** Reads a file for an API, or fails it. */
