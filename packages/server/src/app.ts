@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { createLocalBus } from './bus/local.ts'
+import type { Bus } from './bus/bus.ts'
 import type { Config } from './config/config.ts'
 import { ensureDataDir, loadJwtSecret } from './config/secrets.ts'
 import type { StartReport } from './config/start-report.ts'
@@ -26,7 +26,7 @@ import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.t
 import { createExternalUrl } from './http/external-url.ts'
 import { registerHealth } from './http/health.ts'
 import { listen } from './http/listen.ts'
-import { DEFAULT_REQUEST_COST, limitRequestCost } from './http/request-cost.ts'
+import { limitRequestCost, REQUEST_WINDOW_SECONDS } from './http/request-cost.ts'
 import { createHttpServer, type DialectErrors } from './http/server.ts'
 import { createServiceKeyGuard, type ServiceKeyGuard } from './http/service-key-guard.ts'
 import type { Auth } from './identity/auth.ts'
@@ -34,6 +34,7 @@ import { type AppKeys, deriveKeys } from './identity/keys.ts'
 import type { Service } from './kernel/service.ts'
 import { createLiveServices, type LiveServices } from './live/open.ts'
 import { openAuth } from './open-auth.ts'
+import { openBus } from './open-bus.ts'
 import { openIdentities } from './open-identity.ts'
 import { SocketServer } from './sockets/server.ts'
 import type { World } from './world.ts'
@@ -87,7 +88,13 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
       { config, jwtSecret: keys.jwtSecret, db: database.owner, development, externalUrl: () => address.url },
       world,
     )
-    const services = createServices({ config, keys, previous, database, auth }, world)
+    const secrets = [keys, ...previous].map(({ jwtSecret }) => jwtSecret)
+    const { bus, nodes } = await openBus(config, database, secrets, world)
+    for (const service of [bus, nodes]) {
+      running.push(service)
+      await service.start()
+    }
+    const services = createServices({ config, keys, previous, database, auth, bus }, world)
     for (const service of [services.catalog, services.files, services.live, auth]) {
       running.push(service)
       await service.start()
@@ -109,7 +116,14 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
 }
 
 const createServices = (
-  { config, keys, previous, database, auth }: Pick<Services, 'config' | 'keys' | 'previous' | 'database' | 'auth'>,
+  {
+    config,
+    keys,
+    previous,
+    database,
+    auth,
+    bus,
+  }: Pick<Services, 'config' | 'keys' | 'previous' | 'database' | 'auth'> & { readonly bus: Bus },
   { log, clock, ids }: World,
 ): Services => {
   const { owner, requests, connection } = database
@@ -137,7 +151,7 @@ const createServices = (
     requests,
     connection,
     catalog,
-    bus: createLocalBus((error) => log.error({ error }, 'a message between services was not handled')),
+    bus,
     clock,
     ids,
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
@@ -185,7 +199,7 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
     guardServiceKey(request)
     auth.seen.note(request.caller.userId, deviceOf(request))
   }
-  const limitCost = limitRequestCost(DEFAULT_REQUEST_COST)
+  const limitCost = limitRequestCost({ points: config.requestLimit, seconds: REQUEST_WINDOW_SECONDS })
   // On its own: a hook of a parent reaches all children, and most of these routes give out the tokens that the others ask for.
   await http.register(
     async (accounts) => {

@@ -21,6 +21,11 @@ const CASES = {
     ['postgresql://c/d', 'postgresql://c/d'],
     (config) => config.databaseUrl,
   ],
+  'bus-url': [
+    ['nats://u:p@a:4222, nats://b', 'nats://u:p@a:4222,nats://b'],
+    ['postgres', 'postgres'],
+    (config) => config.busUrl,
+  ],
   'jwt-secret': [[SECRET, SECRET], [`${SECRET}2`, `${SECRET}2`], (config) => config.jwtSecret],
   'previous-jwt-secrets': [
     [`${SECRET}, ${SECRET}2`, [SECRET, `${SECRET}2`]],
@@ -48,6 +53,7 @@ const CASES = {
     ['127.0.0.1', ['127.0.0.1']],
     (config) => config.trustedProxies,
   ],
+  'request-limit': [['500', 500], ['0', null], (config) => config.requestLimit],
   'no-prepare': [['true', false], ['false', true], (config) => config.prepare],
   json: [['1', true], ['off', false], (config) => config.json],
   dev: [['1', true], ['off', false], (config) => config.dev],
@@ -65,6 +71,7 @@ describe('settings', () => {
       port: 8000,
       dataDir: '/srv/app/.teahouse',
       databaseUrl: null,
+      busUrl: 'local',
       jwtSecret: null,
       logLevel: 'info',
       trustedProxies: [],
@@ -115,6 +122,11 @@ describe('settings', () => {
   })
 })
 
+it('the nodes of an own database hear each other, also when nobody said how', () => {
+  expect(read({ flags: { 'database-url': 'postgres://a/b' } }).busUrl).toBe('postgres')
+  expect(read({ flags: { 'database-url': 'postgres://a/b', 'bus-url': 'local' } }).busUrl).toBe('local')
+})
+
 describe('a wrong setting', () => {
   const said = (sources: Partial<Sources>): string => {
     try {
@@ -141,6 +153,9 @@ describe('a wrong setting', () => {
       { 'trusted-proxies': '10.0.0.0/33' },
       '--trusted-proxies should be addresses or networks such as 10.0.0.0/8, not "10.0.0.0/33"',
     ],
+    [{ 'request-limit': '-1' }, '--request-limit should be a whole number, 0 for no limit, not "-1"'],
+    [{ 'request-limit': 'much' }, '--request-limit should be a whole number, 0 for no limit, not "much"'],
+    [{ 'bus-url': 'redis://x' }, '--bus-url should be postgres, local, or look like nats://user:password@host:4222'],
     [{ 'jwt-secret': 'short' }, '--jwt-secret needs at least 32 bytes, it has 5'],
   ] as const)('%j is named by its flag', (flags, message) => {
     expect(said({ flags })).toBe(message)

@@ -18,6 +18,8 @@ export interface Config {
   readonly dataDir: string
   /** Null for the embedded server. */
   readonly databaseUrl: string | null
+  /** `local`, `postgres`, or where NATS is. */
+  readonly busUrl: string
   /** Null to generate one and keep it in the data dir. */
   readonly jwtSecret: string | null
   readonly previousJwtSecrets: readonly string[]
@@ -27,6 +29,8 @@ export interface Config {
   readonly project: string
   readonly logLevel: LogLevel
   readonly trustedProxies: readonly string[]
+  /** Points that one network address may spend in ten seconds; null for no limit. */
+  readonly requestLimit: number | null
   readonly prepare: boolean
   readonly json: boolean
   /** A WeChat sandbox and demo keys, for this machine alone. */
@@ -80,6 +84,7 @@ export const readConfig = (sources: Sources): Config => {
     port: portOf(the('port')),
     dataDir: resolve(sources.cwd, the('data-dir').text),
     databaseUrl: databaseUrlOf(the('database-url')),
+    busUrl: busUrlOf(the('bus-url'), the('database-url')),
     jwtSecret: secretOf(the('jwt-secret')),
     previousJwtSecrets: listOf(the('previous-jwt-secrets')).map(
       (text) => secretOf({ ...the('previous-jwt-secrets'), text }) ?? '',
@@ -88,6 +93,7 @@ export const readConfig = (sources: Sources): Config => {
     project: sources.cwd,
     logLevel: levelOf(the('log-level')),
     trustedProxies: proxiesOf(the('trusted-proxies')),
+    requestLimit: requestLimitOf(the('request-limit')),
     prepare: !isOn(the('no-prepare')),
     json: isOn(the('json')),
     dev: isOn(the('dev')),
@@ -183,6 +189,11 @@ const portOf = ({ name, text }: Given): number => {
   throw invalid(`${name} should be a number from 0 to 65535, not "${text}"`)
 }
 
+const requestLimitOf = ({ name, text }: Given): number | null => {
+  if (!/^\d{1,9}$/.test(text)) throw invalid(`${name} should be a whole number, 0 for no limit, not "${text}"`)
+  return Number(text) === 0 ? null : Number(text)
+}
+
 // The text is not repeated in errors here and below: it holds a secret.
 const databaseUrlOf = ({ name, text }: Given): string | null => {
   if (text === '') return null
@@ -190,6 +201,15 @@ const databaseUrlOf = ({ name, text }: Given): string | null => {
     throw invalid(`${name} should look like postgresql://user:password@host:5432/database`)
   }
   return text
+}
+
+/** An own database may have several nodes, and one that is not told of the others must hear them all the same. Holds a password, too. */
+const busUrlOf = ({ name, text }: Given, database: Given): string => {
+  if (text === '') return database.text === '' ? 'local' : 'postgres'
+  if (text === 'local' || text === 'postgres') return text
+  const addresses = text.split(',').map((each) => each.trim())
+  if (addresses.every((each) => /^(nats|tls):\/\//.test(each) && URL.canParse(each))) return addresses.join(',')
+  throw invalid(`${name} should be postgres, local, or look like nats://user:password@host:4222`)
 }
 
 // Nor here: it holds one too.

@@ -15,6 +15,11 @@ export const START_OPTIONS = [
   { flag: 'data-dir', value: 'DIR', help: 'where database, files and keys live', fallback: '.teahouse' },
   { flag: 'database-url', value: 'URL', help: 'an own PostgreSQL 15 to 18 instead of the embedded one' },
   {
+    flag: 'bus-url',
+    value: 'URL',
+    help: 'how nodes of one database hear each other: postgres (with an own database), nats://…, or local for a node that is alone',
+  },
+  {
     flag: 'storage-url',
     value: 'URL',
     help: 'files in an S3-compatible bucket instead of the data dir, as s3://key:secret@host/bucket?region=…',
@@ -29,6 +34,12 @@ export const START_OPTIONS = [
   { flag: 'smtp-url', value: 'URL', help: 'server for e-mail, as smtps://user:password@host' },
   { flag: 'log-level', value: 'LEVEL', help: 'debug, info, warn or error', fallback: 'info' },
   { flag: 'trusted-proxies', value: 'LIST', help: 'addresses or networks of proxies, comma separated' },
+  {
+    flag: 'request-limit',
+    value: 'POINTS',
+    help: 'what one network address may ask of a node in ten seconds: a point a request, two for a write, one more for each 64 KiB; 0 for no limit',
+    fallback: '20000',
+  },
   { flag: 'wechat-appid', value: 'ID', help: 'AppID of the mini-program' },
   { flag: 'wechat-secret', value: 'SECRET', help: 'its AppSecret; better as a variable' },
   { flag: 'wechat-api-base', value: 'URL', help: 'where the API of WeChat is, when not at api.weixin.qq.com' },

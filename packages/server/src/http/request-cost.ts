@@ -6,13 +6,13 @@ import { AppError, toError } from '../kernel/errors.ts'
 import { isLocalRequest } from './local-request.ts'
 
 export interface RequestCost {
-  /** Points that one address may spend in a window. */
-  readonly points: number
+  /** Points that one address may spend in a window; null for no limit. */
+  readonly points: number | null
   readonly seconds: number
 }
 
-/** A page that loads, a list that scrolls: hundreds of requests at once are ordinary, thousands every second are not. */
-export const DEFAULT_REQUEST_COST: RequestCost = { points: 20_000, seconds: 10 }
+/** The window of the operator's limit. */
+export const REQUEST_WINDOW_SECONDS = 10
 
 /** A point for each request, one more for a write, and one for every 64 KiB that it brings. */
 const costOf = (request: FastifyRequest): number => {
@@ -23,14 +23,14 @@ const costOf = (request: FastifyRequest): number => {
 
 /** An onRequest hook. What this machine asks of itself is free. */
 export const limitRequestCost = ({ points, seconds }: RequestCost) => {
-  const limiter = new RateLimiterMemory({ points, duration: seconds })
+  const limiter = points === null ? null : new RateLimiterMemory({ points, duration: seconds })
   // Nothing is returned: a hook that answers with a promise and with a callback lets the request go on twice.
   return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
-    if (isLocalRequest(request.raw)) {
+    if (limiter === null || isLocalRequest(request.raw)) {
       done()
       return
     }
-    limiter.consume(networkKey(request.ip), Math.min(points, costOf(request))).then(
+    limiter.consume(networkKey(request.ip), Math.min(limiter.points, costOf(request))).then(
       () => done(),
       (rejection: unknown) => done(rejection instanceof RateLimiterRes ? tooMany(rejection) : toError(rejection)),
     )
