@@ -28,6 +28,8 @@ export interface TopicMember {
   /** Unique on all nodes. */
   readonly id: string
   receive(message: TopicMessage): void
+  /** Messages of another node may have been missed: whoever depends on them must read again. */
+  missed?(): void
 }
 
 /** Text that identifies a topic. */
@@ -63,6 +65,7 @@ export class Broadcasts {
 
   constructor(bus: Bus) {
     this.#bus = bus
+    bus.onPeers({ gap: () => this.#missed() })
   }
 
   /** Adds a member; the returned function takes it out again. */
@@ -93,6 +96,10 @@ export class Broadcasts {
     const room = this.#rooms.get(topicKey(message.topic))
     if (room === undefined) return
     for (const member of room.members) member.receive(message)
+  }
+
+  #missed(): void {
+    for (const { members } of [...this.#rooms.values()]) for (const member of [...members]) member.missed?.()
   }
 
   /** Topics that have members here. */

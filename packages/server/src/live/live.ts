@@ -5,7 +5,7 @@
 import type { Catalog } from '../db/catalog/catalog.ts'
 import type { CatalogService } from '../db/catalog/service.ts'
 import type { Pool } from '../db/pool.ts'
-import type { Change } from '../feed/change.ts'
+import type { Change, RowChange, TruncateChange } from '../feed/change.ts'
 import type { Feed } from '../feed/feed.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { toError } from '../kernel/errors.ts'
@@ -15,8 +15,9 @@ import { Budget } from './budget.ts'
 import { type Candidate, isOpen, judge, proven, settle } from './evaluate.ts'
 import type { Group } from './group.ts'
 import { Matcher, type MatcherStats } from './matcher.ts'
-import { Registry, type Target } from './registry.ts'
+import { Registry } from './registry.ts'
 import type { Subscription, SubscriptionSpec } from './subscription.ts'
+import type { Target } from './target.ts'
 import { waitUntilVisible } from './visibility.ts'
 
 export interface LiveOptions {
@@ -42,12 +43,22 @@ export interface LiveStats extends MatcherStats {
 
 const PROBES_PER_SECOND = 1000
 
+/** Hears every change of a table, matched or not, after it was given to those it concerns. */
+export type TableFollower = (change: RowChange | TruncateChange) => void
+
+/** A change with everybody whom it may concern. */
+interface Found {
+  readonly change: Change
+  readonly candidates: readonly Candidate<Target>[]
+}
+
 export class Live implements Service {
   readonly #options: LiveOptions
   readonly #matcher = new Matcher<Target>()
   readonly #registry: Registry
   readonly #budget: Budget
   readonly #afterChange = new Set<() => void>()
+  readonly #followers = new Map<number, Set<TableFollower>>()
   #unlisten: (() => void)[] = []
   /** Everything that must not overlap with matching waits in this line. */
   #line: Promise<void> = Promise.resolve()
@@ -91,6 +102,16 @@ export class Live implements Service {
     return () => this.#afterChange.delete(callback)
   }
 
+  /** Follows a table, which has subscriptions as long as this lasts; the returned function ends it. */
+  followTable(oid: number, follower: TableFollower): () => void {
+    const followers = this.#followers.get(oid) ?? new Set()
+    this.#followers.set(oid, followers.add(follower))
+    return () => {
+      followers.delete(follower)
+      if (followers.size === 0 && this.#followers.get(oid) === followers) this.#followers.delete(oid)
+    }
+  }
+
   /** Resolves once changes are being read. */
   ready(ms?: number): Promise<void> {
     return this.#options.feed.ready(ms)
@@ -129,14 +150,14 @@ export class Live implements Service {
 
   /** The rest of a batch, from `start`, with whatever has to be awaited in between. */
   async #process(batch: readonly Change[], start: number): Promise<void> {
-    let run: (readonly Candidate<Target>[])[] = []
+    let run: Found[] = []
     const marks: number[] = []
     for (let index = start; index < batch.length; index++) {
       const change = batch[index]
       if (change === undefined) continue
       const found = this.#collect(change)
       if (found !== null) {
-        run.push(found)
+        run.push({ change, candidates: found })
         continue
       }
       // A change of rights: what came before is decided with the old ones, what follows with the new ones.
@@ -146,13 +167,13 @@ export class Live implements Service {
       marks.push(change.xid)
       if (change.op === 'SCHEMA' && batch[index + 1]?.op === 'SCHEMA') continue
       await this.#renewRights(change, marks.splice(0))
-      run.push(this.#candidates(change))
+      run.push({ change, candidates: this.#candidates(change) })
     }
     await this.#settleAndDeliver(run)
   }
 
-  async #settleAndDeliver(run: readonly (readonly Candidate<Target>[])[]): Promise<void> {
-    const open = run.flat().filter(isOpen)
+  async #settleAndDeliver(run: readonly Found[]): Promise<void> {
+    const open = run.flatMap(({ candidates }) => candidates.filter(isOpen))
     if (open.length > 0) {
       const { owner, requests, clock, onError } = this.#options
       // Policies that only Postgres can decide may read what the same transactions wrote.
@@ -167,19 +188,16 @@ export class Live implements Service {
       const shed = await settle(open, { owner, requests, onError, mayProbe }, (oid) => this.#isJson(oid))
       for (const { group } of shed) this.#resync(group, 'too many changes to check')
     }
-    for (const candidates of run) {
-      const change = candidates[0]?.change
-      if (change !== undefined) this.#deliver(change, candidates)
-    }
+    for (const { change, candidates } of run) this.#deliver(change, candidates)
   }
 
   /** Candidates of a change; null when rights must be renewed before anything later is matched. */
   #collect(change: Change): readonly Candidate<Target>[] | null {
     this.#counters.events++
     if (change.op === 'SCHEMA') return null
-    if (change.op === 'TRUNCATE') return this.#registry.touchTable(change.relation.oid) ? null : []
+    if (change.op === 'TRUNCATE') return this.#registry.touch(change) ? null : []
     if (!this.#matcher.watches(change.relation.oid)) return []
-    return this.#registry.touchRows(change) ? null : this.#candidates(change)
+    return this.#registry.touch(change) ? null : this.#candidates(change)
   }
 
   #candidates(change: Change): readonly Candidate<Target>[] {
@@ -200,16 +218,18 @@ export class Live implements Service {
   }
 
   #deliver(change: Change, candidates: readonly Candidate<Target>[]): void {
-    if (change.op === 'SCHEMA' || change.op === 'TRUNCATE' || candidates.length === 0) return
-    for (const { group, verdict } of candidates) {
+    if (change.op === 'SCHEMA') return
+    for (const { group, verdict, change: told } of candidates) {
       if (!verdict) continue
       for (const target of group.members) {
         if (target.kind !== 'subscriber') continue
         this.#counters.hits++
-        target.sink.matched(change, target.projection)
+        target.sink.matched(told, target.projection)
       }
     }
-    for (const callback of this.#afterChange) callback()
+    if (candidates.length > 0) for (const callback of this.#afterChange) callback()
+    const followers = this.#followers.get(change.relation.oid)
+    if (followers !== undefined) for (const follower of followers) follower(change)
   }
 
   async #renewRights(change: Change, xids: readonly number[]): Promise<void> {

@@ -12,6 +12,7 @@ import { ChannelAccess } from './channel-access.ts'
 import { Live } from './live.ts'
 import { Presence } from './presence.ts'
 import { StoredMessages } from './stored-messages.ts'
+import { Windows } from './windows/windows.ts'
 
 export interface LiveServicesOptions {
   readonly owner: Pool
@@ -29,6 +30,7 @@ export interface LiveServicesOptions {
 export interface LiveServices extends Service {
   readonly feed: Feed
   readonly live: Live
+  readonly windows: Windows
   readonly access: ChannelAccess
   readonly broadcasts: Broadcasts
   readonly presence: Presence
@@ -39,6 +41,7 @@ export const createLiveServices = (options: LiveServicesOptions): LiveServices =
   const { bus, clock, ids } = options
   const feed = new Feed({ ...options, pool: options.owner })
   const live = new Live({ ...options, feed })
+  const windows = new Windows({ ...options, feed, live })
   const access = new ChannelAccess(options)
   const broadcasts = new Broadcasts(bus)
   const presence = new Presence({ bus, clock, node: ids.secret(6) })
@@ -46,10 +49,12 @@ export const createLiveServices = (options: LiveServicesOptions): LiveServices =
   return {
     feed,
     live,
+    windows,
     access,
     broadcasts,
     presence,
     start: async () => {
+      await windows.start()
       await live.start()
       await stored.start()
       await feed.start()
@@ -57,6 +62,7 @@ export const createLiveServices = (options: LiveServicesOptions): LiveServices =
     stop: async () => {
       await feed.stop()
       await stored.stop()
+      await windows.stop()
       await live.stop()
       presence.stop()
     },

@@ -194,5 +194,5 @@ export const setKey = ({ relation, column, where, visible }: Membership, caller:
 
 /** Makes the feed carry the membership table, so that its changes are heard. */
 export const watchMembership = async (owner: Pool, { relation }: Membership): Promise<void> => {
-  await owner.many(watchTable(relation))
+  await owner.many(watchTable(relation, 'membership'))
 }

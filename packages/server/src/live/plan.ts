@@ -22,6 +22,8 @@ export interface PlanInput {
   readonly relation: Relation
   readonly caller: Caller
   readonly conditions: readonly Condition[]
+  /** A further condition, already an expression over the table's columns. */
+  readonly where?: Expr
   readonly select: readonly string[] | null
   readonly operations: ReadonlySet<RowOperation>
   readonly published: Published | null
@@ -64,7 +66,7 @@ export const plan = (input: PlanInput): Plan | string => {
     relation,
     projection,
     operations: publishedOperations(input.operations, published),
-    filter: and([filter, publication.expr]),
+    filter: and([filter, input.where ?? TRUE, publication.expr].filter((each) => each !== TRUE)),
     policy: rights.expr,
     memberships: rights.memberships,
     checks: [...publication.checks, ...rights.checks],

@@ -2,10 +2,11 @@
  * Who is in a topic, and what they say about themselves. Every node keeps the whole state; nodes tell each other differences over the bus.
  * Differences of one topic that happen close together are told together: n people who arrive at once would cost n² messages otherwise.
  */
-import type { Bus, BusChannel } from '../bus/bus.ts'
+import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { JsonObject } from '../kernel/json.ts'
 import { type Topic, topicKey } from './broadcast.ts'
+import { type Delta, type Entry, PresenceNodes } from './presence-nodes.ts'
 
 /** One appearance of a key: a person with two devices has two. */
 export interface PresenceMeta {
@@ -29,25 +30,6 @@ export interface PresenceDiff {
 
 export interface PresenceMember {
   presenceChanged(diff: PresenceDiff): void
-}
-
-/** One member's entry. */
-interface Entry {
-  readonly key: string
-  readonly meta: PresenceMeta
-}
-
-interface Delta {
-  readonly topic: string
-  readonly joins: readonly Entry[]
-  readonly leaves: readonly Entry[]
-}
-
-const CHANNEL: BusChannel<Delta> = {
-  name: 'realtime.presence',
-  encode: (delta) => Buffer.from(JSON.stringify(delta)),
-  // Written by `encode` of the same version of the product.
-  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString('utf8')) as Delta,
 }
 
 interface Room {
@@ -74,16 +56,16 @@ export interface PresenceOptions {
 export class Presence {
   readonly #options: PresenceOptions
   readonly #rooms = new Map<string, Room>()
-  readonly #unsubscribe: () => void
+  readonly #nodes: PresenceNodes
   #counter = 0
 
   constructor(options: PresenceOptions) {
     this.#options = options
-    this.#unsubscribe = options.bus.subscribe(CHANNEL, 'all', (delta) => this.#apply(delta))
+    this.#nodes = new PresenceNodes(options.bus, (delta) => this.#apply(delta))
   }
 
   stop(): void {
-    this.#unsubscribe()
+    this.#nodes.stop()
     for (const room of this.#rooms.values()) room.pending?.()
     this.#rooms.clear()
   }
@@ -111,7 +93,7 @@ export class Presence {
   track(topic: Topic, key: string, payload: JsonObject, previous: PresenceEntry | null): PresenceEntry {
     const ref = `${this.#options.node}${(++this.#counter).toString(36)}`
     const meta: PresenceMeta = previous === null ? { ref, payload } : { ref, previous: previous.ref, payload }
-    this.#publish({
+    this.#nodes.tell({
       topic: topicKey(topic),
       joins: [{ key, meta }],
       leaves: previous === null ? [] : [{ key: previous.key, meta: { ref: previous.ref, payload: previous.payload } }],
@@ -120,15 +102,11 @@ export class Presence {
   }
 
   untrack(topic: Topic, entry: PresenceEntry): void {
-    this.#publish({
+    this.#nodes.tell({
       topic: topicKey(topic),
       joins: [],
       leaves: [{ key: entry.key, meta: { ref: entry.ref, payload: entry.payload } }],
     })
-  }
-
-  #publish(delta: Delta): void {
-    this.#options.bus.publish(CHANNEL, 'all', delta)
   }
 
   #apply(delta: Delta): void {
@@ -140,7 +118,10 @@ export class Presence {
         room.state.set(key, metas)
       }
       metas.set(meta.ref, meta)
-      room.joins.push({ key, meta })
+      // Went and came back between two tells: nobody need know.
+      const untold = room.leaves.findIndex((leave) => leave.meta.ref === meta.ref)
+      if (untold >= 0) room.leaves.splice(untold, 1)
+      else room.joins.push({ key, meta })
     }
     for (const entry of delta.leaves) this.#remove(room, entry)
     this.#schedule(delta.topic, room)

@@ -1,58 +1,29 @@
-/** Keeps subscriptions planned: makes them, moves them between groups when keys change, and plans them anew when the schema does. */
+/** Keeps subscriptions planned: makes them, and plans them anew when the schema changes. */
 import type { Catalog, Relation } from '../db/catalog/catalog.ts'
 import type { CatalogService } from '../db/catalog/service.ts'
 import type { Pool } from '../db/pool.ts'
 import { toPredicate } from '../expr/predicate.ts'
-import type { RowChange, RowOperation } from '../feed/change.ts'
-import type { Feed } from '../feed/feed.ts'
+import type { Change, RowChange } from '../feed/change.ts'
+import type { Clock } from '../kernel/clock.ts'
 import { toError } from '../kernel/errors.ts'
 import { PolicyReader } from '../policy/read-policy.ts'
-import { judge } from './evaluate.ts'
-import { Group, groupKey } from './group.ts'
 import type { Matcher } from './matcher.ts'
-import { type Membership, ParameterSet, setKey, watchMembership } from './parameter-sets.ts'
-import { groupSpecOf, type Plan, plan } from './plan.ts'
+import { type Ground, Place } from './place.ts'
+import { type Plan, plan } from './plan.ts'
 import { type Projection, publishedBy } from './projection.ts'
-import { type IdentityRow, ownIdentities, validateExpr } from './row-checks.sql.ts'
-import type { Subscription, SubscriptionSink, SubscriptionSpec, SubscriptionStatus } from './subscription.ts'
-
-/** Who is told when a group matches: a subscriber, or a parameter set that must be fetched again. */
-export type Target =
-  | { readonly kind: 'subscriber'; readonly sink: SubscriptionSink; readonly projection: Projection }
-  | { readonly kind: 'set'; readonly set: ParameterSet }
+import { type IdentityRow, ownIdentities, validateExpr, watchTable } from './row-checks.sql.ts'
+import { type SetRecord, SetRegistry } from './set-registry.ts'
+import type { Subscription, SubscriptionSpec, SubscriptionStatus } from './subscription.ts'
+import type { Target } from './target.ts'
+import { waitForWriters } from './visibility.ts'
 
 export interface RegistryOptions {
-  readonly feed: Feed
   readonly catalog: CatalogService
   readonly owner: Pool
   readonly requests: Pool
   readonly matcher: Matcher<Target>
+  readonly clock: Clock
   readonly onError: (error: Error) => void
-}
-
-/** A subscription's place in one table. */
-interface Place {
-  readonly planned: Plan
-  readonly sets: readonly ParameterSet[]
-  readonly target: Target
-  group: Group<Target> | null
-}
-
-interface Entry {
-  readonly spec: SubscriptionSpec
-  places: readonly Place[]
-  status: SubscriptionStatus
-  closed: boolean
-}
-
-interface SetRecord {
-  readonly set: ParameterSet
-  readonly group: Group<Target>
-  readonly users: Set<Place>
-  /** Subscriptions that are being made with it. */
-  pins: number
-  /** Version of the keys that the users' groups hold. */
-  grouped: number
 }
 
 /** Planned but not yet in force. */
@@ -61,24 +32,46 @@ interface Draft {
   readonly status: SubscriptionStatus
 }
 
-const ALL: ReadonlySet<RowOperation> = new Set(['INSERT', 'UPDATE', 'DELETE'])
 const OK: SubscriptionStatus = { ok: true }
+
+/** One subscription: its places in tables, and how it fares. */
+class Entry implements Subscription {
+  readonly spec: SubscriptionSpec
+  places: readonly Place[] = []
+  status: SubscriptionStatus = OK
+  closed = false
+  readonly #onClose: (entry: Entry) => void
+
+  constructor(spec: SubscriptionSpec, onClose: (entry: Entry) => void) {
+    this.spec = spec
+    this.#onClose = onClose
+  }
+
+  get opaque(): boolean {
+    return this.places.some((place) => place.opaque)
+  }
+
+  close(): void {
+    if (!this.closed) this.#onClose(this)
+  }
+}
 
 export class Registry {
   readonly #options: RegistryOptions
+  readonly #ground: Ground
   readonly #reader = new PolicyReader()
   readonly #entries = new Set<Entry>()
-  readonly #sets = new Map<string, SetRecord>()
-  readonly #watched = new Set<number>()
-  /** How many sets read each table: most tables have none, and their changes need no second look. */
-  readonly #setTables = new Map<number, number>()
   readonly #projections = new Map<string, Projection>()
+  /** Tables that the feed carries for subscriptions without a publication. */
+  readonly #watched = new Set<number>()
   #identities: ReadonlyMap<number, readonly string[] | 'full'> = new Map()
   #identitiesVersion = -1
   #built = -1
+  readonly #onClose = (entry: Entry) => this.#close(entry)
 
   constructor(options: RegistryOptions) {
     this.#options = options
+    this.#ground = { matcher: options.matcher, sets: new SetRegistry(options) }
   }
 
   get size(): number {
@@ -86,12 +79,13 @@ export class Registry {
   }
 
   async subscribe(spec: SubscriptionSpec): Promise<Subscription> {
-    const entry: Entry = { spec, places: [], status: OK, closed: false }
+    const entry = new Entry(spec, this.#onClose)
     const { catalog } = this.#options
     let draft = await this.#draft(spec, catalog.current)
     // Before saying no, make sure that the schema is the newest one.
     if (!draft.status.ok) draft = await this.#draft(spec, await catalog.settle())
     draft = await this.#validated(draft)
+    if (spec.publication === null) for (const { relation } of draft.plans) await this.#watch(relation)
     const pinned: SetRecord[] = []
     for (;;) {
       const { version } = catalog.current
@@ -101,13 +95,8 @@ export class Registry {
     }
     this.#entries.add(entry)
     this.#place(entry, draft)
-    this.#unpin(pinned)
-    return {
-      get status() {
-        return entry.status
-      },
-      close: () => this.#close(entry),
-    }
+    this.#ground.sets.unpin(pinned)
+    return entry
   }
 
   /** Plans everything anew for a newer schema. Nothing may be matched meanwhile. */
@@ -126,50 +115,27 @@ export class Registry {
       if (entry.closed) continue
       const before = entry.status
       this.#place(entry, draft)
+      entry.spec.sink.rights?.()
       if (JSON.stringify(before) !== JSON.stringify(entry.status)) entry.spec.sink.status(entry.status)
     }
-    this.#unpin(pinned)
+    this.#ground.sets.unpin(pinned)
   }
 
-  /** Marks the sets that a row change may concern; answers whether there are any. */
-  touchRows(change: RowChange): boolean {
-    if (!this.#setTables.has(change.relation.oid)) return false
-    let touched = false
-    for (const group of this.#options.matcher.candidates(change.relation, [change.old, change.new])) {
-      for (const target of group.members) {
-        if (target.kind !== 'set') break
-        const known = change.op === 'INSERT' || change.oldIsFull
-        const concerns = [change.old, change.new].some((row) => row !== null && judge(group, change, row) !== null)
-        // Without the old row nobody knows whose membership this was.
-        if (!known || concerns) {
-          target.set.touch()
-          touched = true
-        }
-      }
-    }
-    return touched
+  /** Marks the memberships that a change may concern; answers whether there are any. */
+  touch(change: RowChange | Extract<Change, { op: 'TRUNCATE' }>): boolean {
+    const { sets } = this.#ground
+    return change.op === 'TRUNCATE' ? sets.touchTable(change.relation.oid) : sets.touchRows(change)
   }
 
-  /** Marks every set that reads a table; answers whether there are any. */
-  touchTable(oid: number): boolean {
-    let touched = false
-    for (const { set } of this.#sets.values()) {
-      if (set.membership.relation.oid !== oid) continue
-      set.touch()
-      touched = true
-    }
-    return touched
-  }
-
-  /** Fetches touched sets and moves their users. Nothing may be matched meanwhile. */
-  async reloadSets(): Promise<void> {
-    await Promise.all([...this.#sets.values()].filter(({ set }) => set.dirty).map((record) => this.#loadSet(record)))
+  /** Fetches touched memberships and moves whom they concern. Nothing may be matched meanwhile. */
+  reloadSets(): Promise<void> {
+    return this.#ground.sets.reload()
   }
 
   resync(reason: string): void {
     for (const entry of this.#entries) entry.spec.sink.resync(reason)
     // Memberships may have changed unheard, too.
-    for (const { set } of this.#sets.values()) set.touch()
+    this.#ground.sets.touchAll()
   }
 
   async #draft(spec: SubscriptionSpec, catalog: Catalog): Promise<Draft> {
@@ -232,165 +198,46 @@ export class Registry {
     this.#identitiesVersion = catalog.version
   }
 
-  /** The sets of a draft, loaded and pinned: they stay until `#unpin`, whoever else lets go of them. */
-  async #loadSets(draft: Draft, spec: SubscriptionSpec): Promise<readonly SetRecord[]> {
+  async #loadSets(draft: Draft, { caller }: SubscriptionSpec): Promise<readonly SetRecord[]> {
     const pinned: SetRecord[] = []
     for (const { memberships } of draft.plans) {
-      for (const membership of memberships.values()) {
-        const record = this.#ensureSet(membership, spec)
-        record.pins++
-        pinned.push(record)
-        await this.#loadSet(record)
-      }
+      pinned.push(...(await this.#ground.sets.load(memberships.values(), caller)))
     }
     return pinned
   }
 
-  #unpin(records: readonly SetRecord[]): void {
-    for (const record of records) {
-      record.pins--
-      this.#dropIfUnused(record)
-    }
-  }
-
-  #ensureSet(membership: Membership, { caller }: SubscriptionSpec): SetRecord {
-    const key = setKey(membership, caller)
-    const known = this.#sets.get(key)
-    if (known !== undefined) return known
-    const set = new ParameterSet(membership, caller)
-    const spec = { relation: membership.relation, operations: ALL, expr: membership.where, opaque: [] }
-    // Sets of one table and condition share a group; the prefix keeps them apart from subscribers.
-    const group = this.#options.matcher.ensure(
-      membership.relation.oid,
-      groupKey(spec, 'set'),
-      () => new Group(spec, 'set'),
-    )
-    group.members.add({ kind: 'set', set })
-    const record: SetRecord = { set, group, users: new Set(), pins: 0, grouped: 0 }
-    this.#sets.set(key, record)
-    this.#countSets(membership.relation.oid, 1)
-    return record
-  }
-
-  /** First the feed carries the table, then the keys are read: no change can fall between. */
-  async #watch(membership: Membership): Promise<void> {
-    const { oid } = membership.relation
-    if (this.#watched.has(oid)) return
-    await watchMembership(this.#options.owner, membership)
-    this.#watched.add(oid)
-  }
-
-  async #loadSet(record: SetRecord): Promise<void> {
-    const { set } = record
-    try {
-      await this.#watch(set.membership)
-      await set.load(this.#options.requests)
-    } catch (error) {
-      // What cannot be watched or read (a missing privilege, say) fails in the policy too: Postgres then answers for each event.
-      this.#options.onError(toError(error))
-      set.surrender()
-    }
-    if (record.grouped === set.version) return
-    record.grouped = set.version
-    for (const place of record.users) this.#regroup(place)
-  }
-
-  #setOf(membership: Membership, entry: SubscriptionSpec): ParameterSet {
-    const record = this.#sets.get(setKey(membership, entry.caller))
-    if (record === undefined) throw new RangeError('a membership was planned but not loaded')
-    return record.set
+  async #watch(relation: Relation): Promise<void> {
+    if (this.#watched.has(relation.oid)) return
+    const { owner, clock } = this.#options
+    await owner.many(watchTable(relation, 'window'))
+    await waitForWriters(owner, clock)
+    this.#watched.add(relation.oid)
   }
 
   #place(entry: Entry, draft: Draft): void {
     const old = entry.places
     entry.status = draft.status
-    entry.places = draft.plans.map((planned) => {
-      const sets = [...planned.memberships.values()].map((membership) => this.#setOf(membership, entry.spec))
-      const place: Place = {
-        planned,
-        sets,
-        target: { kind: 'subscriber', sink: entry.spec.sink, projection: planned.projection },
-        group: null,
-      }
-      for (const set of sets) this.#recordOf(set)?.users.add(place)
-      this.#regroup(place)
-      return place
-    })
-    for (const place of old) this.#displace(place)
-  }
-
-  #recordOf(set: ParameterSet): SetRecord | undefined {
-    return this.#sets.get(set.key)
-  }
-
-  #regroup(place: Place): void {
-    const spec = groupSpecOf(place.planned, (membership) => {
-      const found = place.sets.find(
-        (set) => set.membership.relation.oid === membership.relation.oid && sameMembership(set.membership, membership),
-      )
-      if (found === undefined) throw new RangeError('a place without its set')
-      return found
-    })
-    const { matcher } = this.#options
-    const next = spec === null ? null : matcher.ensure(spec.relation.oid, groupKey(spec), () => new Group(spec))
-    if (next === place.group) return
-    this.#leaveGroup(place)
-    next?.members.add(place.target)
-    place.group = next
-  }
-
-  #leaveGroup(place: Place): void {
-    const { group } = place
-    if (group === null) return
-    group.members.delete(place.target)
-    if (group.members.size === 0) this.#options.matcher.remove(group)
-    place.group = null
-  }
-
-  #displace(place: Place): void {
-    this.#leaveGroup(place)
-    for (const set of place.sets) {
-      const record = this.#recordOf(set)
-      record?.users.delete(place)
-      if (record !== undefined) this.#dropIfUnused(record)
-    }
+    entry.places = draft.plans.map((planned) => new Place(this.#ground, planned, entry.spec))
+    for (const place of old) place.leave()
   }
 
   #close(entry: Entry): void {
-    if (entry.closed) return
     entry.closed = true
     this.#entries.delete(entry)
-    for (const place of entry.places) this.#displace(place)
+    for (const place of entry.places) place.leave()
     entry.places = []
-  }
-
-  #countSets(oid: number, difference: number): void {
-    const count = (this.#setTables.get(oid) ?? 0) + difference
-    if (count > 0) this.#setTables.set(oid, count)
-    else this.#setTables.delete(oid)
-  }
-
-  #dropIfUnused({ set, users, group, pins }: SetRecord): void {
-    if (users.size > 0 || pins > 0 || !this.#sets.delete(set.key)) return
-    this.#countSets(set.membership.relation.oid, -1)
-    for (const target of group.members) if (target.kind === 'set' && target.set === set) group.members.delete(target)
-    if (group.members.size === 0) this.#options.matcher.remove(group)
   }
 }
 
-const sameMembership = (left: Membership, right: Membership): boolean =>
-  left === right || (left.column === right.column && JSON.stringify(left.where) === JSON.stringify(right.where))
-
-/** The published tables that a subscription speaks of. */
+/** The tables that a subscription speaks of. */
 const tablesOf = (
   spec: SubscriptionSpec,
   catalog: Catalog,
 ): { relations: readonly Relation[]; status: SubscriptionStatus } => {
   const publication = catalog.publications.find(({ name }) => name === spec.publication)
   const published = (relation: Relation) =>
-    publication !== undefined &&
     (relation.kind === 'table' || relation.kind === 'partitioned') &&
-    publishedBy(catalog, publication, relation) !== null
+    (spec.publication === null || (publication !== undefined && publishedBy(catalog, publication, relation) !== null))
   if (spec.schema === '*' || spec.table === '*') {
     const inSchema = (relation: Relation) => spec.schema === '*' || relation.schema === spec.schema
     return { relations: catalog.relations.filter((relation) => inSchema(relation) && published(relation)), status: OK }

@@ -70,10 +70,11 @@ export const parameterKeys = (table: RowTable, column: string, where: Expr, limi
   )
 }
 
-export const watchTable = (table: RowTable): Statement =>
+/** Makes the feed carry a table for a reason of the server's own. */
+export const watchTable = (table: RowTable, reason: 'membership' | 'window'): Statement =>
   statement(
     'live.watch_table',
-    frag`select teahouse.feed_watch(${`${quoted(table.schema)}.${quoted(table.name)}`}::regclass, 'membership')`,
+    frag`select teahouse.feed_watch(${`${quoted(table.schema)}.${quoted(table.name)}`}::regclass, ${reason})`,
   )
 
 /** The text form of a qualified name that a cast to regclass reads. */

@@ -12,3 +12,9 @@ export const allVisible = (xids: readonly number[]): Statement => sql('live.all_
          ), true) as visible
     from pg_catalog.pg_current_snapshot() as snapshot,
          unnest(${xids}::bigint[]) as wanted(xid)`
+
+/** The number that the next transaction would get, and the number of the oldest that is still running. */
+export const transactionRange = (): Statement => sql('live.transaction_range')`
+  select pg_catalog.pg_snapshot_xmin(snapshot)::text as oldest,
+         pg_catalog.pg_snapshot_xmax(snapshot)::text as next
+    from pg_catalog.pg_current_snapshot() as snapshot`
