@@ -77,16 +77,21 @@ export class Pool implements Queryable {
     return this.#withFreshPlans((client, cache) => submit(client, new Batch(statements, cache)))
   }
 
-  /** Like `batch`, between an explicit `begin …` and `commit` or `rollback` of our own wording: for isolation levels and dry runs. */
+  /**
+   * Like `batch`, between an explicit `begin …` and `commit` or `rollback` of our own wording: for isolation levels and dry runs. `before`
+   * runs between the statements and the end; when it rejects, everything is undone.
+   */
   async explicit(
     begin: string,
     statements: readonly BatchStatement[],
     end: 'commit' | 'rollback',
+    before: () => Promise<void> = async () => {},
   ): Promise<readonly RawResult[]> {
     return this.#withFreshPlans(async (client, cache) => {
       await client.query(begin)
       try {
         const results = await submit(client, new Batch(statements, cache))
+        await before()
         await client.query(end)
         return results
       } catch (error) {

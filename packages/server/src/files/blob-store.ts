@@ -33,6 +33,8 @@ export interface BlobEntry {
 }
 
 export interface BlobStore {
+  /** Whether a small `put` is over in milliseconds, so that a transaction may wait for it. */
+  readonly quick: boolean
   /** Streams `source` into the store. Rejects, leaving nothing, when the source fails. An id is written once. */
   put(id: BlobId, source: AsyncIterable<Uint8Array>): Promise<StoredBlob>
   /** The bytes, or null when there is no such blob. Destroy the stream to stop early. */

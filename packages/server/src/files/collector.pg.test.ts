@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { callerFor, type StorageFixture, type StorageFixtureOptions, startStorage } from '../../test/storage.ts'
+import {
+  callerFor,
+  delegating,
+  type StorageFixture,
+  type StorageFixtureOptions,
+  startStorage,
+} from '../../test/storage.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { BlobStore } from './blob-store.ts'
 import type { Actor, WriteMode } from './types.ts'
@@ -24,13 +30,7 @@ let ahead = 0
 const options: StorageFixtureOptions = {
   clock: { ...systemClock, now: () => Date.now() + ahead },
   wrap: (store: BlobStore): BlobStore => ({
-    read: (id, range) => store.read(id, range),
-    copy: (from, to) => store.copy(from, to),
-    remove: (id) => store.remove(id),
-    list: (before) => store.list(before),
-    removeUnfinished: (before) => store.removeUnfinished(before),
-    label: () => store.label(),
-    setLabel: (label) => store.setLabel(label),
+    ...delegating(store),
     put: async (id, source) => {
       await fault('put')
       const stored = await store.put(id, source)

@@ -17,6 +17,10 @@ export interface Door {
   transaction<T>(actor: Actor, work: (session: Session) => Promise<T>): Promise<T>
   /** Runs `work` and undoes it: whether it would be allowed is all that is wanted. */
   rehearse(actor: Actor, work: (session: Session) => Promise<unknown>): Promise<void>
+  /** The same for statements that are known beforehand: three round trips, whatever they are. */
+  rehearseAll(actor: Actor, statements: readonly Statement[]): Promise<void>
+  /** Runs statements, then `work`, then commits; undoes the statements when `work` rejects. Answers the rows of the last statement. */
+  commitAfter<T>(actor: Actor, statements: readonly Statement[], work: () => Promise<void>): Promise<readonly T[]>
 }
 
 const SEARCH_PATH = searchPathOf(['storage', 'public', 'extensions'])
@@ -29,8 +33,27 @@ export const createDoor = ({ requests, owner }: DoorOptions): Door => {
     translated(() =>
       actor.kind === 'system' ? owner.transaction(work) : transactionAs(requests, scopeOf(actor), work),
     )
+  const explicit = (
+    actor: Actor,
+    statements: readonly Statement[],
+    end: 'commit' | 'rollback',
+    work?: () => Promise<void>,
+  ) => {
+    if (actor.kind === 'system') {
+      const planned = statements.map((statement) => ({ ...statement, planKey: 'files' }))
+      return owner.explicit('begin', planned, end, work)
+    }
+    const how = { rollback: end === 'rollback', ...(work === undefined ? {} : { before: work }) }
+    return runAs(requests, scopeOf(actor), statements, how)
+  }
   return {
     transaction,
+    rehearseAll: (actor, statements) => translated(async () => void (await explicit(actor, statements, 'rollback'))),
+    commitAfter: <T>(actor: Actor, statements: readonly Statement[], work: () => Promise<void>) =>
+      translated(async () => {
+        const results = await explicit(actor, statements, 'commit', work)
+        return (results.at(-1)?.rows ?? []).map(([json]) => parseRow<T>(json ?? 'null'))
+      }),
     rows: <T>(actor: Actor, statement: Statement) =>
       translated(async () => {
         // A batch also for the owner: its statements are prepared.

@@ -4,7 +4,6 @@
  * `put` writes, syncs the file, renames it and syncs the folder, in that order. Without the first sync a power cut can leave a file of
  * the right name and no content; without the second it can take back the rename of a file that was already answered for.
  */
-import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -18,7 +17,8 @@ import {
   type StoredBlob,
 } from '../blob-store.ts'
 import { refusal } from '../errors.ts'
-import { codeOf, type FileSystem, nodeFileSystem, type WritableFile } from './file-system.ts'
+import { codeOf, type FileSystem, nodeFileSystem } from './file-system.ts'
+import { writeFile } from './write-file.ts'
 
 const SHARDS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 /** The file that says which database these blobs belong to. */
@@ -36,6 +36,7 @@ export interface DiskStoreOptions {
 export const createDiskStore = (options: DiskStoreOptions): BlobStore => new DiskStore(options)
 
 class DiskStore implements BlobStore {
+  readonly quick = true
   readonly #folder: string
   readonly #blobs: string
   readonly #unfinished: string
@@ -175,29 +176,6 @@ async function* bytesOf(text: string): AsyncIterable<Uint8Array> {
 const idOf = (id: BlobId): BlobId => {
   if (!isBlobId(id)) throw new RangeError('not a blob id')
   return id
-}
-
-const writeFile = async (file: WritableFile, source: AsyncIterable<Uint8Array>): Promise<StoredBlob> => {
-  const hash = createHash('md5')
-  let size = 0
-  // One write is under way while the next chunk arrives and is hashed; never more, so memory stays flat.
-  let writing = Promise.resolve()
-  try {
-    for await (const chunk of source) {
-      hash.update(chunk)
-      size += chunk.length
-      await writing
-      writing = file.write(chunk)
-      // Reported by the next await; until then it must not count as unhandled.
-      writing.catch(() => {})
-    }
-    await writing
-    await file.sync()
-  } finally {
-    await writing.catch(() => {})
-    await file.close()
-  }
-  return { size, md5: hash.digest('hex') }
 }
 
 const streamOf = (handle: FileHandle, range: ByteRange | undefined): Readable =>

@@ -34,6 +34,7 @@ const COPY_LIMIT = 5 * 2 ** 30
 export const createS3Store = (address: S3Address): BlobStore => new S3Store(address)
 
 class S3Store implements BlobStore {
+  readonly quick = false
   readonly #address: S3Address
   #connecting: Promise<Connection> | null = null
 

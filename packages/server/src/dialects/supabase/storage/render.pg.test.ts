@@ -154,7 +154,7 @@ describe('a picture', () => {
     expect((await get('/public/modern/a.png?width=50', { accept })).headers.get('content-type')).toBe('image/avif')
     expect((await get('/public/b/a.avif?width=50')).headers.get('content-type')).toBe('image/avif')
     const origin = await get('/public/b/a.png?width=50&format=origin', { accept })
-    expect([origin.headers.get('content-type'), origin.headers.get('vary')]).toEqual(['image/png', 'Origin'])
+    expect([origin.headers.get('content-type'), origin.headers.get('vary')]).toEqual(['image/png', null])
   })
 
   it('is smaller with less quality', async () => {
@@ -227,7 +227,7 @@ describe('a picture', () => {
 
   it('is made a few at a time; who comes when too many wait is told to come back', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 8 }, (_, index) => get(`/public/b/a.jpg?width=${300 + index}`)),
+      Array.from({ length: 24 }, (_, index) => get(`/public/b/a.jpg?width=${300 + index}`)),
     )
     const statuses = answers.map(({ status }) => status)
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(3)

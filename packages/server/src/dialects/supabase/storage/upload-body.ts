@@ -10,7 +10,7 @@ import { readForm } from './multipart.ts'
 
 export type UploadBody = Pick<
   Upload,
-  'body' | 'contentType' | 'announced' | 'cacheControl' | 'userMetadata' | 'afterwards'
+  'body' | 'contentType' | 'announced' | 'arrived' | 'cacheControl' | 'userMetadata' | 'afterwards'
 >
 
 /** Looks into the request as far as needed to know the file's type. `name` is the object's. */
@@ -19,7 +19,13 @@ export const readUpload = async (request: IncomingMessage, name: string): Promis
   const announced = contentLengthOf(request)
   const fromHeaders = describeHeaders(request)
   if (header === undefined || !/^multipart\/form-data\b/i.test(header.trim())) {
-    return { ...fromHeaders, body: request, contentType: typeOfBody(header, name), announced }
+    return {
+      ...fromHeaders,
+      body: request,
+      contentType: typeOfBody(header, name),
+      announced,
+      arrived: hasArrived(request),
+    }
   }
   const form = await readForm(request)
   return {
@@ -29,9 +35,17 @@ export const readUpload = async (request: IncomingMessage, name: string): Promis
     contentType: typeOfPart(form.contentType, name),
     // The announced length is that of the whole form; its file is a little smaller.
     announced: null,
+    arrived: hasArrived(request),
     afterwards: async () => describeFields(await form.rest),
   }
 }
+
+/** A body of this size is in memory anyway by the time that its bucket is known. */
+const SMALL = 64 * 1024
+
+/** Whether a request's body is small and here, whole. */
+export const hasArrived = (request: IncomingMessage) => (): boolean =>
+  request.complete && (contentLengthOf(request) ?? Number.POSITIVE_INFINITY) <= SMALL
 
 /** How many bytes the client announced; null when it did not say. */
 export const contentLengthOf = ({ headers }: IncomingMessage): number | null => {

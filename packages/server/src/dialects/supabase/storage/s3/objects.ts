@@ -6,6 +6,7 @@ import { isCacheControl, meetsConditions } from '../../../../files/serving.ts'
 import type { Address, StoredObject, WriteMode } from '../../../../files/types.ts'
 import type { JsonObject } from '../../../../kernel/json.ts'
 import { actorOf, type StorageServices } from '../context.ts'
+import { hasArrived } from '../upload-body.ts'
 import { sendXml } from './buckets.ts'
 import { payloadOf, textBody } from './payload.ts'
 import type { Asked, Command } from './routes.ts'
@@ -35,7 +36,8 @@ export const objectCommands = ({ files }: StorageServices): Readonly<Record<stri
     'PUT object': async ({ request, reply, bucketId, name, signing }) => {
       const mode = writeModeOf(request)
       const payload = payloadOf(request.raw, { signing })
-      const upload = { ...described(request, name), ...payload, bucketId, name, mode } as const
+      const arrived = hasArrived(request.raw)
+      const upload = { ...described(request, name), ...payload, arrived, bucketId, name, mode } as const
       const { metadata } = await uploads.receive(actorOf(request, 's3.object.upload'), upload)
       return reply.header('etag', metadata.eTag).send()
     },
