@@ -27,7 +27,7 @@ export interface RunOptions {
   /** Undo everything after it ran, as `Prefer: tx=rollback` and permission probes want. */
   readonly rollback?: boolean
   /** Done between the statements and the commit; when it rejects, everything is undone. Needs an explicit transaction. */
-  readonly before?: () => Promise<void>
+  readonly beforeEnd?: () => Promise<void>
   /** Ask for column names and types. */
   readonly describe?: boolean
 }
@@ -89,12 +89,12 @@ export const runAs = async (
   options: RunOptions = {},
 ): Promise<readonly RawResult[]> => {
   const batch = scoped(onPool(pool, scope), statements, options.describe ?? false)
-  if (options.isolation === undefined && !options.rollback && options.before === undefined) {
+  if (options.isolation === undefined && !options.rollback && options.beforeEnd === undefined) {
     return (await pool.batch(batch)).slice(1)
   }
   const begin = `begin isolation level ${options.isolation ?? 'read committed'}`
   const end = options.rollback ? 'rollback' : 'commit'
-  const results = await pool.explicit(begin, batch, end, options.before)
+  const results = await pool.explicit(begin, batch, end, options.beforeEnd)
   return results.slice(1)
 }
 

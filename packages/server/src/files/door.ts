@@ -43,7 +43,7 @@ export const createDoor = ({ requests, owner }: DoorOptions): Door => {
       const planned = statements.map((statement) => ({ ...statement, planKey: 'files' }))
       return owner.explicit('begin', planned, end, work)
     }
-    const how = { rollback: end === 'rollback', ...(work === undefined ? {} : { before: work }) }
+    const how = { rollback: end === 'rollback', ...(work === undefined ? {} : { beforeEnd: work }) }
     return runAs(requests, scopeOf(actor), statements, how)
   }
   return {
