@@ -1,4 +1,5 @@
 /** Runs a compiled request as its caller: one batch, and what came back. */
+import type { RawResult } from '../db/batch.ts'
 import type { Pool } from '../db/pool.ts'
 import { type RunOptions, runAs, type Scope } from '../db/scope.ts'
 import { frag, ident, type Statement, statement } from '../sql/sql.ts'
@@ -33,12 +34,23 @@ export const execute = async (
   compiled: CompiledRequest,
   options: OutputOptions & Execution,
 ): Promise<Outcome> => {
-  const statements = [
-    ...beforeStatement(options.before),
-    compiled.main,
-    ...(compiled.planned === null ? [] : [compiled.planned]),
-  ]
-  const results = await runAs(pool, scope, statements, options)
+  const results = await runAs(pool, scope, statementsOf(compiled, options), options)
+  return outcomeOf(results, compiled, options)
+}
+
+/** What a request runs, in this order. */
+export const statementsOf = (compiled: CompiledRequest, { before }: Execution): readonly Statement[] => [
+  ...beforeStatement(before),
+  compiled.main,
+  ...(compiled.planned === null ? [] : [compiled.planned]),
+]
+
+/** What these statements' results say. */
+export const outcomeOf = (
+  results: readonly RawResult[],
+  compiled: CompiledRequest,
+  options: OutputOptions & Execution,
+): Outcome => {
   const first = beforeStatement(options.before).length
   const row = results[first]?.rows[0] ?? []
   const planned = compiled.planned === null ? null : plannedRows(results[first + 1]?.rows[0]?.[0] ?? '[]')

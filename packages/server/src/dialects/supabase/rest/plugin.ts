@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { compileRequest } from '../../../data/compile.ts'
 import { DataError } from '../../../data/errors.ts'
-import { type Execution, execute, explain } from '../../../data/execute.ts'
+import { type Execution, execute, explain, type Outcome } from '../../../data/execute.ts'
+import { OnceRunner } from '../../../data/once.ts'
 import { usableObjects } from '../../../data/privileges.ts'
 import type { DataContext } from '../../../data/source.ts'
 import type { Catalog } from '../../../db/catalog/catalog.ts'
@@ -16,6 +17,7 @@ import { type Action, planAction } from './action.ts'
 import { DEFAULT_CONFIG, type RestConfig, readConfig } from './config.ts'
 import { type ErrorAnswer, RestError, toAnswer } from './errors.ts'
 import { notAcceptable } from './media.ts'
+import { answerOnce } from './once.ts'
 import { openApi } from './openapi.ts'
 import { describeMethods } from './options.ts'
 import type { Preferences } from './prefer.ts'
@@ -89,10 +91,12 @@ const send = ({ status, headers, body }: HttpAnswer, reply: FastifyReply): Fasti
 class RestApi {
   readonly #services: RestServices
   readonly #prepared = new PreparedReads()
+  readonly #once: OnceRunner
   #configured: { readonly catalog: Catalog; readonly config: RestConfig } | null = null
 
   constructor(services: RestServices) {
     this.#services = services
+    this.#once = new OnceRunner(services.pool)
   }
 
   /** Known also while the schema is not. */
@@ -145,7 +149,13 @@ class RestApi {
       const body = await explain(pool, scope, compiled.main, { ...execution, ...plan })
       return { status: 200, headers: [['Content-Type', action.representation.contentType]], body }
     }
-    const outcome = await execute(pool, scope, compiled, { ...action.output, ...execution })
+    const options = { ...action.output, ...execution }
+    // Of writes that are kept: whatever is undone may come again.
+    if (request.headers['idempotency-key'] !== undefined && !action.readOnly && !execution.rollback) {
+      const render = (outcome: Outcome) => respond(rest, action, outcome, honoured)
+      return answerOnce(this.#once, request, rest.body, { scope, compiled, options, render })
+    }
+    const outcome = await execute(pool, scope, compiled, options)
     timing.mark('transaction')
     const answer = respond(rest, action, outcome, honoured)
     timing.mark('response')
