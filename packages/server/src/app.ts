@@ -12,6 +12,8 @@ import { ping } from './db/pool.ts'
 import { type Development, startDevelopment } from './development.ts'
 import { authDialect, sendAuthError } from './dialects/supabase/auth/auth.ts'
 import { deviceOf } from './dialects/supabase/auth/context.ts'
+import { sendFunctionError } from './dialects/supabase/functions/errors.ts'
+import { functionsDialect } from './dialects/supabase/functions/functions.ts'
 import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realtime/index.ts'
 import { restDialect, sendRestError } from './dialects/supabase/rest/plugin.ts'
 import type { S3Credentials } from './dialects/supabase/storage/context.ts'
@@ -22,6 +24,7 @@ import { createFiles, type Files } from './files/files.ts'
 import { createUrlSigner } from './files/signing.ts'
 import { createDiskStore } from './files/stores/disk.ts'
 import { createS3Store } from './files/stores/s3.ts'
+import { createFunctions, DEFAULT_LIMITS, type Functions } from './functions/functions.ts'
 import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.ts'
 import { createExternalUrl } from './http/external-url.ts'
 import { registerHealth } from './http/health.ts'
@@ -67,6 +70,7 @@ interface Services {
   readonly database: Database
   readonly catalog: CatalogService
   readonly files: Files
+  readonly functions: Functions
   readonly live: LiveServices
   readonly realtime: RealtimeDialect
 }
@@ -95,7 +99,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
       await service.start()
     }
     const services = createServices({ config, keys, previous, database, auth, bus }, world)
-    for (const service of [services.catalog, services.files, services.live, auth]) {
+    for (const service of [services.catalog, services.files, services.live, services.functions, auth]) {
       running.push(service)
       await service.start()
     }
@@ -156,10 +160,11 @@ const createServices = (
     ids,
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
   })
+  const functions = createFunctions({ db: owner, clock, ids, log, limits: DEFAULT_LIMITS, seed: config.dataDir })
   const guardServiceKey = createServiceKeyGuard({ log, clock })
   const realtime = realtimeDialect({ ...live, identity, identityFor, guardServiceKey, clock, ids, log })
   const identities = { identityFor, restIdentityFor, guardServiceKey }
-  return { config, keys, previous, ...identities, auth, database, catalog, files, live, realtime }
+  return { config, keys, previous, ...identities, auth, database, catalog, files, functions, live, realtime }
 }
 
 const storeOf = ({ storage, dataDir }: Config): BlobStore =>
@@ -170,6 +175,7 @@ const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
   { prefix: '/auth/v1', send: sendAuthError },
   { prefix: '/rest/v1', send: sendRestError },
   { prefix: '/storage/v1', send: sendStorageError },
+  { prefix: '/functions/v1', send: sendFunctionError },
   realtime.errors,
 ]
 
@@ -180,7 +186,8 @@ const VERSION = '0.1.0'
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World, routes: Route[]): Promise<FastifyInstance> => {
-  const { config, identityFor, restIdentityFor, guardServiceKey, auth, files, database, catalog, realtime } = services
+  const { config, identityFor, restIdentityFor, guardServiceKey, auth, files, functions, database, catalog, realtime } =
+    services
   const { log, clock, ids } = world
   const http = createHttpServer({
     log,
@@ -224,6 +231,7 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
       storageDialect({ files, signer, clock, externalUrl, s3Credentials: s3CredentialsOf(services) }),
       { prefix: '/storage/v1' },
     )
+    await supabase.register(functionsDialect({ functions, externalUrl }), { prefix: '/functions/v1' })
     await supabase.register(realtime.plugin, { prefix: '/realtime/v1' })
   })
   return http

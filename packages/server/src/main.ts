@@ -138,6 +138,65 @@ withFlags(program.command('seed').argument('[project]', 'folder that holds supab
     }),
   )
 
+const functions = program.command('functions').description('cloud functions')
+
+withFlags(functions.command('deploy').argument('<folder>', 'a function, or a folder of functions'), WHERE)
+  .description('deploy: index.js, package.json with its dependencies, config.json with timers and limits')
+  .addHelpText(
+    'after',
+    `
+Dependencies are installed here without running their scripts. A running server uses the new version within a second.
+config.json: timeout (seconds), memory (MB of heap), concurrency, triggers, permissions.openapi, verify_jwt.`,
+  )
+  .action(
+    action(async (config, folder: string) => {
+      const { deployCommand } = await import('./cli/functions.ts')
+      await deployCommand(config, terminal, folder)
+    }),
+  )
+
+withFlags(functions.command('list').argument('[name]', 'one function, with its versions'), WHERE)
+  .description('list functions')
+  .action(
+    action(async (config, name: string | undefined) => {
+      const { listCommand } = await import('./cli/functions.ts')
+      await listCommand(config, terminal, name ?? null)
+    }),
+  )
+
+withFlags(functions.command('rollback').argument('<name>').argument('[version]', 'the one before by default'), WHERE)
+  .description('run an earlier version again')
+  .action(
+    action(async (config, name: string, version: string | undefined) => {
+      const { rollbackCommand } = await import('./cli/functions.ts')
+      await rollbackCommand(config, terminal, { name, version: version === undefined ? undefined : Number(version) })
+    }),
+  )
+
+withFlags(functions.command('remove').argument('<name>'), WHERE)
+  .description('take a function away with all its versions')
+  .action(
+    action(async (config, name: string) => (await import('./cli/functions.ts')).removeCommand(config, terminal, name)),
+  )
+
+withFlags(functions.command('env').argument('<pairs...>', 'KEY=value sets, KEY alone takes away'), WHERE)
+  .description('set environment variables of functions')
+  .option('--function <name>', 'of one function; of all by default', '')
+  .action(async (pairs: string[], options: Readonly<Record<string, unknown>>) => {
+    const { variablesCommand } = await import('./cli/functions.ts')
+    await variablesCommand(await loadConfig(flagsOf(options)), terminal, { name: String(options.function), pairs })
+  })
+
+withFlags(functions.command('logs').argument('<name>'), WHERE)
+  .description('print what a function said')
+  .option('-n, --limit <number>', 'the latest lines', '200')
+  .option('-f, --follow', 'go on as more is said')
+  .action(async (name: string, options: Readonly<Record<string, unknown>>) => {
+    const { logsCommand } = await import('./cli/functions.ts')
+    const given = { name, limit: Number(options.limit), follow: options.follow === true }
+    await logsCommand(await loadConfig(flagsOf(options)), terminal, given)
+  })
+
 const db = program.command('db').description('the database as a whole')
 
 withFlags(db.command('reset').argument('[project]', 'folder that holds supabase/', '.'), WHERE)

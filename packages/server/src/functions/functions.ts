@@ -19,7 +19,7 @@ import { type PoolLimits, ProcessPool } from './pool.ts'
 import type { ProcessLog } from './process.ts'
 import { createTimers, type Turn } from './timers.ts'
 
-export type { Invocation, Outcome } from './invocation.ts'
+export type { Answer, Failure, FailureReason, HttpEvent, Invocation, LogEntry, Outcome } from './invocation.ts'
 
 export interface FunctionsOptions {
   /** The owner's. */
