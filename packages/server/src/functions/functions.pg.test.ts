@@ -91,6 +91,16 @@ describe('a function', () => {
     })
   })
 
+  it('that speaks while it is loaded is heard in its first invocation', async () => {
+    await deploy('speaker', { 'index.js': `console.log('loading'); exports.main = () => console.warn('running')` })
+    const { id } = await ask('speaker')
+    const rows = await functions.logs.read('speaker')
+    expect(rows.slice(0, 2)).toMatchObject([
+      { invocation: id, level: 'info', message: 'loading' },
+      { invocation: id, level: 'warn', message: 'running' },
+    ])
+  })
+
   it('that is unknown is not found', async () => {
     await expect(ask('nobody')).rejects.toMatchObject({ code: 'not_found' })
   })

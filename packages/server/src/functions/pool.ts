@@ -36,6 +36,8 @@ interface Member {
   busy: boolean
   idleSince: number
   log: (entry: ProcessLog) => void
+  /** What was said while the code was loaded; it belongs to the first invocation. */
+  readonly early: ProcessLog[]
 }
 
 interface Waiter {
@@ -112,6 +114,7 @@ export class ProcessPool {
     return {
       process: member.process,
       onLog: (listener) => {
+        for (const entry of member.early.splice(0)) listener(entry)
         member.log = listener
       },
       release: () => this.#release(member),
@@ -204,7 +207,8 @@ export class ProcessPool {
 
   async #makeMember(runnable: Runnable): Promise<Member | Failure> {
     const { memory } = runnable.config
-    const log: { to: (entry: ProcessLog) => void } = { to: () => {} }
+    const early: ProcessLog[] = []
+    const log: { to: (entry: ProcessLog) => void } = { to: (entry) => early.push(entry) }
     const process = (memory === SPARE_MEMORY ? this.#takeSpare(log) : null) ?? (await this.#launch(memory, log))
     const problem = await process.load({
       type: 'load',
@@ -217,7 +221,7 @@ export class ProcessPool {
       process.kill()
       return problem
     }
-    const member: Member = { process, runnable, busy: true, idleSince: 0, log: () => {} }
+    const member: Member = { process, runnable, busy: true, idleSince: 0, log: (entry) => early.push(entry), early }
     log.to = (entry) => member.log(entry)
     this.#members.add(member)
     void process.ended.then(() => {
