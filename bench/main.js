@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { head, loadNow } from './lib/page.js'
 
-const BENCHES = ['boot', 'rest', 'message', 'storage']
+const BENCHES = ['boot', 'rest', 'live', 'storage', 'auth']
 
 const usage = `npm run bench [-- ${BENCHES.join(' | ')} …] [--quick] [--rounds N] [--seconds S]
 
   --quick    every bench once and briefly, as the smoke test does; nothing is written
   --rounds   how often the variants take turns (3)
-  --seconds  how long each is measured (3)`
+  --seconds  how long each is measured (3)
+  --socketio address of a socket.io server for the broadcasts of \`live\`: one that gives every event "say" to everybody`
 
 const build = () => {
   const script = fileURLToPath(new URL('../scripts/build.js', import.meta.url))
@@ -48,6 +49,7 @@ const main = async () => {
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      socketio: { type: 'string' },
       help: { type: 'boolean' },
     },
   })

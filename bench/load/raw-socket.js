@@ -5,6 +5,9 @@ import { connect } from 'node:net'
 const READ_BUFFER = Buffer.allocUnsafe(256 * 1024)
 const NONE = Buffer.alloc(0)
 
+const PING = 9
+const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0])
+
 /** A masked text frame, as clients must send it. The mask may be zero. */
 export const clientFrame = (text) => {
   const payload = Buffer.from(text)
@@ -91,8 +94,9 @@ export class RawSocket {
     for (;;) {
       const frame = frameAt(buffer, at, end)
       if (frame === null || frame.end > end) break
-      // Pings are not answered: no bench is long enough to be cut off.
-      if ((buffer[at] & 0x0f) < 3) this.onFrame(buffer, frame.start, frame.end)
+      const kind = buffer[at] & 0x0f
+      if (kind < 3) this.onFrame(buffer, frame.start, frame.end)
+      else if (kind === PING) this.#socket.write(PONG)
       at = frame.end
     }
     this.#rest = at < end ? Buffer.from(buffer.subarray(at, end)) : NONE

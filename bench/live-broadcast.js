@@ -4,10 +4,11 @@ import { inRounds } from './lib/stats.js'
 
 const PAYLOAD = 'x'.repeat(130)
 
-const VARIANTS = ['teahouse', 'ws, one frame', 'ws, send each']
+/** A peer that somebody else started: it gives every `say` to everybody who is connected. */
+const SOCKET_IO = 'socket.io'
 
 /** How each variant is joined and spoken to. */
-const waysOf = (product, url) => {
+const waysOf = (product, url, socketio) => {
   const topic = 'realtime:crowd'
   const join = JSON.stringify({ topic, event: 'phx_join', payload: { config: {} }, ref: '1' })
   const path = `/realtime/v1/websocket?apikey=${product.report.anonKey}&vsn=1.0.0`
@@ -21,7 +22,14 @@ const waysOf = (product, url) => {
     teahouse: { url: product.report.url, listener: member, sender: member, message: own },
     'ws, one frame': bareWay('/frame'),
     'ws, send each': bareWay('/send'),
+    ...(socketio && { [SOCKET_IO]: socketIoWay(socketio, inner) }),
   }
+}
+
+/** Engine.IO 4 over WebSocket: `40` joins the namespace, `42[…]` is an event. */
+const socketIoWay = (url, inner) => {
+  const member = { path: '/socket.io/?EIO=4&transport=websocket', join: '40', joined: '40' }
+  return { url, listener: member, sender: member, message: `42${JSON.stringify(['say', inner])}` }
 }
 
 /** At most this many messages a second from one socket: more is refused by the product's limits. */
@@ -55,8 +63,9 @@ const HEAD = [
 ]
 
 const sectionOf = (heading, results) => {
+  const variants = [...results.keys()]
   const rate = (name) => results.get(name).delivered
-  const rows = VARIANTS.map((name) => {
+  const rows = variants.map((name) => {
     const { sent, share, delivered, p50, p99, own } = results.get(name)
     const ratios = [
       percent(share, 1),
@@ -86,16 +95,17 @@ export const broadcastSections = async ({ product, settings, child }) => {
   const peer = await child('peers/sockets.js')
   const url = await peer.call('start')
   const amount = settings.quick ? 50 : 1000
-  const bench = { generator, peer, url, amount, settings, ways: waysOf(product, url) }
+  const bench = { generator, peer, url, amount, settings, ways: waysOf(product, url, settings.given.socketio) }
+  const variants = Object.keys(bench.ways)
   const sections = [
-    `## Broadcast to ${amount.toLocaleString('en-US')} sockets\n\nOne topic, messages of about 250 bytes, vsn 1.0.0. **ws, one frame**: bare \`ws\`, the frame encoded once and written to each socket; **ws, send each**: as its documentation shows it.`,
+    `## Broadcast to ${amount.toLocaleString('en-US')} sockets\n\nOne topic, messages of about 250 bytes, vsn 1.0.0. **ws, one frame**: bare \`ws\`, the frame encoded once and written to each socket; **ws, send each**: as its documentation shows it. A socket.io server takes part when its address is given (\`--socketio URL\`); it must give every event \`say\` to all who are connected.`,
     sectionOf(
       'One message at a time: the next when everybody has the last',
-      await inRounds(settings.rounds, VARIANTS, measureWith(bench)),
+      await inRounds(settings.rounds, variants, measureWith(bench)),
     ),
   ]
   for (const rate of settings.quick ? [20] : [50, 500, 2000]) {
-    const results = await inRounds(settings.rounds, VARIANTS, measureWith({ ...bench, rate }))
+    const results = await inRounds(settings.rounds, variants, measureWith({ ...bench, rate }))
     const heading = `${rate.toLocaleString('en-US')} messages a second = ${number(rate * amount)} deliveries/s offered`
     sections.push(sectionOf(heading, results))
   }

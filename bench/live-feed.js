@@ -2,7 +2,7 @@
 import { number, percent, table, times } from './lib/page.js'
 import { claimsOf, tokenOf } from './lib/product.js'
 import { inRounds, median } from './lib/stats.js'
-import { OTHER_DATABASE } from './message-schema.js'
+import { OTHER_DATABASE } from './live-schema.js'
 
 const RATE = 200
 const PAD = 'x'.repeat(60)
