@@ -21,6 +21,8 @@ export interface FeedListener {
   changes(batch: readonly Change[]): Promise<void> | void
   /** Changes may have been missed: whoever depends on them must read again. */
   resync(reason: string): void
+  /** The feed has a place to tell from, for the first time: what changed before it will not be told. */
+  began?(): void
 }
 
 export interface FeedOptions {
@@ -223,6 +225,7 @@ export class Feed implements Service {
     this.#log.reset(floor)
     this.#epoch = epoch
     if (!first) this.#resync('the change feed started anew')
+    else for (const listener of this.#listeners) listener.began?.()
   }
 
   #resync(reason: string): void {

@@ -22,6 +22,9 @@ export type Watermark = string
 export const watermarkOf = (commit: Lsn, index: number): Watermark =>
   `${commit.toString(16).padStart(16, '0')}-${index.toString(16).padStart(8, '0')}`
 
+/** The newest position before a point of the log. */
+export const before = (lsn: Lsn): Watermark => (lsn === 0n ? '' : watermarkOf(lsn - 1n, 0xffffffff))
+
 /** The commit position inside a watermark; null when the text is not one. */
 export const commitOf = (watermark: Watermark): Lsn | null =>
   /^[0-9a-f]{16}-[0-9a-f]{8}$/.test(watermark) ? BigInt(`0x${watermark.slice(0, 16)}`) : null

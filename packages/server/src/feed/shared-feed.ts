@@ -10,7 +10,7 @@ import { AppError, toError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
 import type { Change } from './change.ts'
 import { encodeChanges } from './change-codec.ts'
-import { type Lsn, type Watermark, watermarkOf } from './lsn.ts'
+import { before, type Lsn, type Watermark } from './lsn.ts'
 import { type Entry, Replica, type ReplicaOptions } from './replica.ts'
 import * as statements from './shared-log.sql.ts'
 
@@ -55,9 +55,6 @@ const LOG_BYTES = 64 * 1024 * 1024
 const LOG_MINUTES = 10
 /** Larger entries are read from the table rather than sent. */
 const MAX_SENT = 200 * 1024
-
-/** The newest position before a point of the log. */
-export const before = (lsn: Lsn): Watermark => (lsn === 0n ? '' : watermarkOf(lsn - 1n, 0xffffffff))
 
 export class SharedFeed {
   readonly #options: SharedFeedOptions

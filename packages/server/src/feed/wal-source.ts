@@ -6,7 +6,7 @@ import type pg from 'pg'
 import type { Pool } from '../db/pool.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { AppError } from '../kernel/errors.ts'
-import { type Lsn, parseLsn, type Watermark, watermarkOf } from './lsn.ts'
+import { before, type Lsn, parseLsn, type Watermark } from './lsn.ts'
 import { ReplicationConnection, startCommand } from './replication-connection.ts'
 import * as statements from './slot.sql.ts'
 import { type ChangeSource, lockKeyOf, type SourceLag, SourceLoop, type SourceSink } from './source.ts'
@@ -135,8 +135,8 @@ export class WalSource implements ChangeSource {
     const position = parseLsn(String(created?.lsn ?? '0/0'))
     const reason = this.#slotSeen || slot !== undefined ? 'lost' : 'created'
     this.#slotSeen = true
-    // Nothing at or before the new slot's starting point will be told again, and its positions may be lower than old ones after a restore.
-    this.#last = watermarkOf(position, 0)
+    // Nothing before the new slot's starting point will be told again, and its positions may be lower than old ones after a restore.
+    this.#last = before(position)
     await this.#sink.epoch(this.#last, reason)
     return position
   }

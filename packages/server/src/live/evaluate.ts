@@ -1,4 +1,5 @@
 /** Decides which groups a run of changes satisfies: in JavaScript where that is certain, else in one statement per table or per class of callers. */
+import { isConnectionLoss } from '../db/failures.ts'
 import type { Pool } from '../db/pool.ts'
 import { runAs } from '../db/scope.ts'
 import type { Relation as LoggedRelation, Row, RowChange } from '../feed/change.ts'
@@ -124,6 +125,7 @@ const settleSlice = async <M>(asking: readonly Candidate<M>[], evaluator: Evalua
       each.verdict &&= yes.has(index)
     })
   } catch (error) {
+    if (isConnectionLoss(error)) throw error
     await settleApart(asking, evaluator, isJson, error)
   }
 }
@@ -172,6 +174,7 @@ const settleOpaque = async <M>(
       each.verdict &&= yes.has((positions[index] ?? 0) + 1)
     })
   } catch (error) {
+    if (isConnectionLoss(error)) throw error
     // A policy that fails shows nothing, in a SELECT as here.
     for (const each of candidates) each.verdict = false
     evaluator.onError(toError(error))

@@ -11,6 +11,7 @@ import type { Clock } from '../kernel/clock.ts'
 import { toError } from '../kernel/errors.ts'
 import type { Service } from '../kernel/service.ts'
 import { loadParser } from '../policy/parse-tree.ts'
+import { Beginning } from './beginning.ts'
 import { Budget } from './budget.ts'
 import { type Candidate, isOpen, judge, proven, settle } from './evaluate.ts'
 import type { Group } from './group.ts'
@@ -42,6 +43,7 @@ export interface LiveStats extends MatcherStats {
 }
 
 const PROBES_PER_SECOND = 1000
+const RENEW_AGAIN_MS = 1000
 
 /** Hears every change of a table, matched or not, after it was given to those it concerns. */
 export type TableFollower = (change: RowChange | TruncateChange) => void
@@ -59,6 +61,7 @@ export class Live implements Service {
   readonly #budget: Budget
   readonly #afterChange = new Set<() => void>()
   readonly #followers = new Map<number, Set<TableFollower>>()
+  readonly #beginning = new Beginning()
   #unlisten: (() => void)[] = []
   /** Everything that must not overlap with matching waits in this line. */
   #line: Promise<void> = Promise.resolve()
@@ -72,12 +75,17 @@ export class Live implements Service {
   }
 
   async start(): Promise<void> {
-    const { feed, catalog } = this.#options
+    const { feed, catalog, owner } = this.#options
+    await this.#beginning.note(owner, feed)
     this.#unlisten = [
-      feed.listen({ changes: (batch) => this.#changes(batch), resync: (reason) => this.#resyncAll(reason) }),
+      feed.listen({
+        changes: (batch) => this.#changes(this.#beginning.since(batch)),
+        resync: (reason) => this.#resyncAll(reason),
+        began: () => this.#resyncAll('the change feed has just begun'),
+      }),
       catalog.onChange((next) => {
         if (!next.announcesDdl) void feed.syncPublication()
-        void this.#exclusive(() => this.#registry.rebuild(next))
+        void this.#exclusive(() => this.#orResync(() => this.#registry.rebuild(next)))
       }),
     ]
   }
@@ -135,14 +143,25 @@ export class Live implements Service {
     return this.#line
   }
 
+  /** What cannot be decided, because the database is away for instance, must not be passed over in silence. */
+  async #orResync(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#resyncAll('changes could not be decided')
+      throw error
+    }
+  }
+
   #changes(batch: readonly Change[]): Promise<void> | void {
-    if (this.#waiting > 0) return this.#exclusive(() => this.#process(batch, 0))
+    if (this.#waiting > 0) return this.#exclusive(() => this.#orResync(() => this.#process(batch, 0)))
     // The common case needs no query: everything is decided and sent within this turn.
     for (let index = 0; index < batch.length; index++) {
       const change = batch[index]
       if (change === undefined) continue
       const found = this.#collect(change)
-      if (found === null || found.some(isOpen)) return this.#exclusive(() => this.#process(batch, index))
+      if (found === null || found.some(isOpen))
+        return this.#exclusive(() => this.#orResync(() => this.#process(batch, index)))
       this.#deliver(change, found)
     }
     return undefined
@@ -237,7 +256,26 @@ export class Live implements Service {
     if (change.op === 'SCHEMA') {
       const next = await this.#options.catalog.refresh()
       await this.#registry.rebuild(next)
-    } else await this.#registry.reloadSets()
+      return
+    }
+    // A subscription that began meanwhile may have read its keys before the change was visible.
+    this.#registry.touch(change)
+    await this.#registry.reloadSets()
+  }
+
+  /** Reads every right anew, and tries until that succeeds: whoever stays subscribed must not keep old ones. */
+  #renewAll(): void {
+    void this.#exclusive(async () => {
+      try {
+        await this.#registry.rebuild(this.catalog)
+        await this.#registry.reloadSets()
+      } catch (error) {
+        this.#options.clock.after(RENEW_AGAIN_MS, () => {
+          if (this.#unlisten.length > 0) this.#renewAll()
+        })
+        throw error
+      }
+    })
   }
 
   #isJson(typeOid: number): boolean {
@@ -254,6 +292,6 @@ export class Live implements Service {
   #resyncAll(reason: string): void {
     this.#counters.resyncs++
     this.#registry.resync(reason)
-    void this.#exclusive(() => this.#registry.reloadSets())
+    this.#renewAll()
   }
 }

@@ -87,38 +87,45 @@ export class Registry {
     draft = await this.#validated(draft)
     if (spec.publication === null) for (const { relation } of draft.plans) await this.#watch(relation)
     const pinned: SetRecord[] = []
-    for (;;) {
-      const { version } = catalog.current
-      pinned.push(...(await this.#loadSets(draft, spec)))
-      if (catalog.current.version === version) break
-      draft = await this.#draft(spec, catalog.current)
+    try {
+      for (;;) {
+        const { version } = catalog.current
+        await this.#loadSets(draft, spec, pinned)
+        if (catalog.current.version === version) break
+        draft = await this.#draft(spec, catalog.current)
+      }
+      this.#entries.add(entry)
+      this.#place(entry, draft)
+    } finally {
+      this.#ground.sets.unpin(pinned)
     }
-    this.#entries.add(entry)
-    this.#place(entry, draft)
-    this.#ground.sets.unpin(pinned)
     return entry
   }
 
   /** Plans everything anew for a newer schema. Nothing may be matched meanwhile. */
   async rebuild(catalog: Catalog): Promise<void> {
     if (catalog.version <= this.#built) return
-    this.#built = catalog.version
     this.#projections.clear()
     const drafts: [Entry, Draft][] = []
     const pinned: SetRecord[] = []
-    for (const entry of this.#entries) {
-      const draft = await this.#draft(entry.spec, catalog)
-      pinned.push(...(await this.#loadSets(draft, entry.spec)))
-      drafts.push([entry, draft])
+    try {
+      for (const entry of this.#entries) {
+        const draft = await this.#draft(entry.spec, catalog)
+        await this.#loadSets(draft, entry.spec, pinned)
+        drafts.push([entry, draft])
+      }
+      for (const [entry, draft] of drafts) if (!entry.closed) this.#replan(entry, draft)
+      this.#built = catalog.version
+    } finally {
+      this.#ground.sets.unpin(pinned)
     }
-    for (const [entry, draft] of drafts) {
-      if (entry.closed) continue
-      const before = entry.status
-      this.#place(entry, draft)
-      entry.spec.sink.rights?.()
-      if (JSON.stringify(before) !== JSON.stringify(entry.status)) entry.spec.sink.status(entry.status)
-    }
-    this.#ground.sets.unpin(pinned)
+  }
+
+  #replan(entry: Entry, draft: Draft): void {
+    const before = entry.status
+    this.#place(entry, draft)
+    entry.spec.sink.rights?.()
+    if (JSON.stringify(before) !== JSON.stringify(entry.status)) entry.spec.sink.status(entry.status)
   }
 
   /** Marks the memberships that a change may concern; answers whether there are any. */
@@ -198,12 +205,11 @@ export class Registry {
     this.#identitiesVersion = catalog.version
   }
 
-  async #loadSets(draft: Draft, { caller }: SubscriptionSpec): Promise<readonly SetRecord[]> {
-    const pinned: SetRecord[] = []
+  /** Loads a draft's sets and adds them to `pinned`, which the caller unpins. */
+  async #loadSets(draft: Draft, { caller }: SubscriptionSpec, pinned: SetRecord[]): Promise<void> {
     for (const { memberships } of draft.plans) {
       pinned.push(...(await this.#ground.sets.load(memberships.values(), caller)))
     }
-    return pinned
   }
 
   async #watch(relation: Relation): Promise<void> {

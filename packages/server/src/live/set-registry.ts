@@ -1,4 +1,5 @@
 /** Keeps the parameter sets that subscriptions need: loads each once, notes which changes concern it, and moves its users when its keys change. */
+import { isConnectionLoss } from '../db/failures.ts'
 import type { Pool } from '../db/pool.ts'
 import type { RowChange, RowOperation } from '../feed/change.ts'
 import type { Caller } from '../identity/caller.ts'
@@ -49,11 +50,16 @@ export class SetRegistry {
   /** The sets of memberships, loaded and pinned: they stay until `unpin`, whoever else lets go of them. */
   async load(memberships: Iterable<Membership>, caller: Caller): Promise<readonly SetRecord[]> {
     const pinned: SetRecord[] = []
-    for (const membership of memberships) {
-      const record = this.#ensure(membership, caller)
-      record.pins++
-      pinned.push(record)
-      await this.#loadOne(record)
+    try {
+      for (const membership of memberships) {
+        const record = this.#ensure(membership, caller)
+        record.pins++
+        pinned.push(record)
+        await this.#loadOne(record)
+      }
+    } catch (error) {
+      this.unpin(pinned)
+      throw error
     }
     return pinned
   }
@@ -149,6 +155,8 @@ export class SetRegistry {
       await this.#watch(set.membership)
       await set.load(this.#options.requests)
     } catch (error) {
+      // A database that is away says nothing about rights.
+      if (isConnectionLoss(error)) throw error
       // What cannot be watched or read (a missing privilege, say) fails in the policy too: Postgres then answers for each event.
       this.#options.onError(toError(error))
       set.surrender()

@@ -1,13 +1,16 @@
 /** Messages that SQL wrote into realtime.messages: read from the feed and given to the members of their topic on this node. */
+import type { Pool } from '../db/pool.ts'
 import { type Change, cellOf, type RowChange } from '../feed/change.ts'
 import type { Feed } from '../feed/feed.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { toError } from '../kernel/errors.ts'
 import type { Service } from '../kernel/service.ts'
+import { Beginning } from './beginning.ts'
 import type { Broadcasts, MessageBody } from './broadcast.ts'
 import type { ChannelAccess } from './channel-access.ts'
 
 export interface StoredMessagesOptions {
+  readonly owner: Pool
   readonly feed: Feed
   readonly broadcasts: Broadcasts
   readonly access: ChannelAccess
@@ -19,6 +22,7 @@ const PURGE_EVERY_MS = 3_600_000
 
 export class StoredMessages implements Service {
   readonly #options: StoredMessagesOptions
+  readonly #beginning = new Beginning()
   #unlisten: () => void = () => {}
   #cancelPurge: () => void = () => {}
 
@@ -27,7 +31,9 @@ export class StoredMessages implements Service {
   }
 
   async start(): Promise<void> {
-    this.#unlisten = this.#options.feed.listen({ changes: (batch) => this.#changes(batch), resync: () => {} })
+    const { owner, feed } = this.#options
+    await this.#beginning.note(owner, feed)
+    this.#unlisten = feed.listen({ changes: (batch) => this.#changes(this.#beginning.since(batch)), resync: () => {} })
     this.#schedulePurge()
   }
 
