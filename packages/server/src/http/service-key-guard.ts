@@ -1,7 +1,6 @@
 /** Notices a service key in the hands of a client: it bypasses every policy, and whoever has the page or the mini-program has the key. */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Caller } from '../identity/caller.ts'
-import type { Identity } from '../identity/identity.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { AppError } from '../kernel/errors.ts'
 import type { Log } from '../observe/log.ts'
@@ -48,19 +47,5 @@ export const createServiceKeyGuard = ({
       })
     }
     if (origin !== undefined || headers['sec-fetch-mode'] !== undefined) warn('browser')
-  }
-}
-
-/** An identity for what arrives over one connection: every proof that is given there is looked at by the guard. */
-export const guardedIdentity = (identity: Identity, guard: ServiceKeyGuard, headers: IncomingHttpHeaders): Identity => {
-  const look = (caller: Caller): Caller => {
-    guard({ caller, headers })
-    return caller
-  }
-  return {
-    ...identity,
-    authenticate: async (proofs) => look(await identity.authenticate(proofs)),
-    authenticateKey: async (key) => look(await identity.authenticateKey(key)),
-    authenticateToken: async (token) => look(await identity.authenticateToken(token)),
   }
 }

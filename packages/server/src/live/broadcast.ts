@@ -68,22 +68,24 @@ export class Broadcasts {
     bus.onPeers({ gap: () => this.#missed() })
   }
 
-  /** Adds a member; the returned function takes it out again. */
-  join(topic: Topic, member: TopicMember): () => void {
+  /** Adds a member. */
+  join(topic: Topic, member: TopicMember): void {
     const key = topicKey(topic)
     let room = this.#rooms.get(key)
     if (room === undefined) {
       room = { members: new Set(), leave: this.#bus.subscribe(CHANNEL, key, (message) => this.deliver(message)) }
       this.#rooms.set(key, room)
     }
-    const { members, leave } = room
-    members.add(member)
-    return () => {
-      members.delete(member)
-      if (members.size > 0 || this.#rooms.get(key)?.members !== members) return
-      this.#rooms.delete(key)
-      leave()
-    }
+    room.members.add(member)
+  }
+
+  /** Takes a member out again; nothing happens when it is not there. */
+  leave(topic: Topic, member: TopicMember): void {
+    const key = topicKey(topic)
+    const room = this.#rooms.get(key)
+    if (room === undefined || !room.members.delete(member) || room.members.size > 0) return
+    this.#rooms.delete(key)
+    room.leave()
   }
 
   /** Sends to the members on every node. */

@@ -2,19 +2,18 @@
 import type { Catalog, Relation } from '../db/catalog/catalog.ts'
 import type { CatalogService } from '../db/catalog/service.ts'
 import type { Pool } from '../db/pool.ts'
-import { toPredicate } from '../expr/predicate.ts'
 import type { Change, RowChange } from '../feed/change.ts'
 import type { Clock } from '../kernel/clock.ts'
-import { toError } from '../kernel/errors.ts'
 import { PolicyReader } from '../policy/read-policy.ts'
 import type { Matcher } from './matcher.ts'
 import { type Ground, Place } from './place.ts'
 import { type Plan, plan } from './plan.ts'
 import { type Projection, publishedBy } from './projection.ts'
-import { type IdentityRow, ownIdentities, validateExpr, watchTable } from './row-checks.sql.ts'
+import { type IdentityRow, ownIdentities, watchTable } from './row-checks.sql.ts'
 import { type SetRecord, SetRegistry } from './set-registry.ts'
 import type { Subscription, SubscriptionSpec, SubscriptionStatus } from './subscription.ts'
 import type { Target } from './target.ts'
+import { whyInvalid } from './validate.ts'
 import { waitForWriters } from './visibility.ts'
 
 export interface RegistryOptions {
@@ -180,15 +179,10 @@ export class Registry {
     return projection
   }
 
-  /** Constants that JavaScript cannot read are shown to Postgres once, when the subscription is made. */
   async #validated(draft: Draft): Promise<Draft> {
     for (const { filter, relation } of draft.plans) {
-      if (toPredicate(filter) !== 'unsupported') continue
-      try {
-        await this.#options.owner.batch([{ ...validateExpr(relation, filter), planKey: '' }])
-      } catch (error) {
-        return { plans: [], status: { ok: false, reason: toError(error).message } }
-      }
+      const reason = await whyInvalid(this.#options.owner, relation, filter)
+      if (reason !== null) return { plans: [], status: { ok: false, reason } }
     }
     return draft
   }

@@ -57,6 +57,10 @@ export const checkText = (table: RowTable, rows: string, text: string): Statemen
 /** Makes Postgres read a condition's constants as the column's type, on a row of nulls. */
 export const validateExpr = (table: RowTable, expr: Expr): Statement => checkExprs(table, '[{}]', [{ row: 0, expr }])
 
+/** Makes Postgres compile regular expressions. */
+export const validatePatterns = (patterns: readonly string[]): Statement =>
+  statement('live.validate_patterns', frag`select ${join(patterns.map((pattern) => frag`'' ~ ${pattern}`))}`)
+
 /** The keys of a parameter set: what the caller's rows of a membership table have in one column. */
 export const parameterKeys = (table: RowTable, column: string, where: Expr, limit: number): Statement => {
   const alias = ident('member')

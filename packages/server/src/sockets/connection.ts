@@ -3,7 +3,7 @@
  * fills its own queue only, until it is cut off. Compression must stay off: frames are written past `ws`'s own sender.
  */
 import type { Duplex } from 'node:stream'
-import type { RawData, WebSocket } from 'ws'
+import { type RawData, WebSocket } from 'ws'
 import type { Clock } from '../kernel/clock.ts'
 import type { Frame } from './frame.ts'
 
@@ -78,21 +78,46 @@ export class Joiner {
 const sameFrames = (left: readonly Frame[], right: readonly Frame[]): boolean =>
   left.length === right.length && left.every((frame, index) => frame === right[index])
 
-export interface ConnectionOptions {
-  readonly ws: WebSocket
-  readonly socket: Duplex
+/** What all connections of a server share, so that each keeps one reference only. */
+export interface ConnectionGround {
   readonly turn: WriteTurn
   readonly limits: QueueLimits
   readonly clock: Clock
+  readonly onClosed?: (connection: Connection) => void
 }
 
+/**
+ * A WebSocket that knows its connection: listeners are then the same functions for all of them. With closures instead, ten thousand idle
+ * sockets took 9 KB each beside the 7 that `ws` itself needs (measured); what a closure's scope kept of the handshake was most of it.
+ */
+export class Peer extends WebSocket {
+  connection: Connection | null = null
+}
+
+/** ws calls listeners on the socket that they were added to, and only sockets of ours have these. */
+const connectionOf = (socket: WebSocket): Connection | null => (socket as Peer).connection
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  connectionOf(this)?.received(data, isBinary)
+}
+
+function onSign(this: WebSocket): void {
+  connectionOf(this)?.heard()
+}
+
+function onClose(this: WebSocket): void {
+  connectionOf(this)?.gone()
+}
+
+/** A protocol violation of the peer; ws closes the connection with the right code by itself. */
+const ignore = (): void => {}
+
 export class Connection {
-  readonly #ws: WebSocket
+  readonly #ws: Peer
   readonly #socket: Duplex
-  readonly #turn: WriteTurn
-  readonly #limits: QueueLimits
-  readonly #clock: Clock
-  #queue: Frame[] = []
+  readonly #ground: ConnectionGround
+  #events: ConnectionEvents | null = null
+  #queue: Frame[] = EMPTY
   #queuedBytes = 0
   #dirty = false
   #blocked = false
@@ -100,47 +125,51 @@ export class Connection {
   #closed = false
   #lastHeard: number
   #overflowed = false
-  #onOverflow: () => void = () => {}
+  #onOverflow: (() => void) | null = null
 
-  constructor(options: ConnectionOptions) {
-    this.#ws = options.ws
-    this.#socket = options.socket
-    this.#turn = options.turn
-    this.#limits = options.limits
-    this.#clock = options.clock
-    this.#lastHeard = options.clock.now()
-    this.#socket.on('drain', () => {
-      this.#blocked = false
-      if (this.#queue.length > 0) this.#markDirty()
-    })
+  constructor(ws: Peer, socket: Duplex, ground: ConnectionGround) {
+    this.#ws = ws
+    this.#socket = socket
+    this.#ground = ground
+    this.#lastHeard = ground.clock.now()
+    ws.connection = this
   }
 
   /** Routes what arrives. Called once by whoever accepted the connection. */
   attach(events: ConnectionEvents): void {
-    this.#ws.on('message', (data, isBinary) => {
-      this.#lastHeard = this.#clock.now()
-      if (this.#closing) return
-      try {
-        if (isBinary) events.binary(toBuffer(data))
-        else events.text(toBuffer(data).toString('utf8'))
-      } catch {
-        // A message that breaks its handler ends its own connection, never the process.
-        this.close(closeCodes.internal, 'internal error')
-      }
-    })
-    this.#ws.on('pong', () => {
-      this.#lastHeard = this.#clock.now()
-    })
-    this.#ws.on('ping', () => {
-      this.#lastHeard = this.#clock.now()
-    })
-    // A protocol violation of the peer; ws closes the connection with the right code by itself.
-    this.#ws.on('error', () => {})
-    this.#ws.on('close', () => {
-      this.#closed = true
-      this.#drop()
-      events.closed()
-    })
+    this.#events = events
+    this.#ws.on('message', onMessage)
+    this.#ws.on('pong', onSign)
+    this.#ws.on('ping', onSign)
+    this.#ws.on('error', ignore)
+    this.#ws.on('close', onClose)
+  }
+
+  /** A message arrived. */
+  received(data: RawData, isBinary: boolean): void {
+    this.heard()
+    const events = this.#events
+    if (this.#closing || events === null) return
+    try {
+      if (isBinary) events.binary(toBuffer(data))
+      else events.text(toBuffer(data).toString('utf8'))
+    } catch {
+      // A message that breaks its handler ends its own connection, never the process.
+      this.close(closeCodes.internal, 'internal error')
+    }
+  }
+
+  /** The peer gave a sign of life. */
+  heard(): void {
+    this.#lastHeard = this.#ground.clock.now()
+  }
+
+  /** The socket is closed. */
+  gone(): void {
+    this.#closed = true
+    this.#drop()
+    this.#ground.onClosed?.(this)
+    this.#events?.closed()
   }
 
   /** Called once when the peer was cut off for not reading, before the connection closes. */
@@ -165,7 +194,8 @@ export class Connection {
   /** Queues a frame. It leaves with the others of this turn; a peer whose queue is full is cut off. */
   send(frame: Frame): void {
     if (this.#closing || this.#closed) return
-    this.#queue.push(frame)
+    if (this.#queue === EMPTY) this.#queue = [frame]
+    else this.#queue.push(frame)
     this.#queuedBytes += frame.length
     if (this.#blocked) this.#enforce()
     else this.#markDirty()
@@ -176,14 +206,14 @@ export class Connection {
     this.#dirty = false
     if (this.#closed || this.#queue.length === 0) return
     if (this.#socket.writableLength > HIGH_WATER) {
-      this.#blocked = true
+      this.#block()
       this.#enforce()
       return
     }
     const frames = this.#queue
-    this.#queue = []
+    this.#queue = EMPTY
     this.#queuedBytes = 0
-    if (!this.#socket.write(joiner.join(frames))) this.#blocked = this.#socket.writableLength > HIGH_WATER
+    if (!this.#socket.write(joiner.join(frames)) && this.#socket.writableLength > HIGH_WATER) this.#block()
   }
 
   /** Sends what is queued, then closes with a code and a reason (at most 123 bytes of it). */
@@ -193,7 +223,7 @@ export class Connection {
     this.#closing = true
     this.#drop()
     this.#ws.close(code, clip(reason))
-    this.#clock.after(CLOSE_GRACE_MS, () => {
+    this.#ground.clock.after(CLOSE_GRACE_MS, () => {
       if (!this.#closed) this.#ws.terminate()
     })
   }
@@ -208,25 +238,39 @@ export class Connection {
     if (this.open && this.#ws.readyState === this.#ws.OPEN) this.#ws.ping()
   }
 
+  /** Nothing more is written until the socket has emptied itself. */
+  #block(): void {
+    if (this.#blocked) return
+    this.#blocked = true
+    // Listened for only while it matters: most sockets are never behind.
+    this.#socket.once('drain', () => {
+      this.#blocked = false
+      if (this.#queue.length > 0) this.#markDirty()
+    })
+  }
+
   #markDirty(): void {
     if (this.#dirty) return
     this.#dirty = true
-    this.#turn.add(this)
+    this.#ground.turn.add(this)
   }
 
   #enforce(): void {
-    if (this.#queue.length <= this.#limits.frames && this.backlog <= this.#limits.bytes) return
+    if (this.#queue.length <= this.#ground.limits.frames && this.backlog <= this.#ground.limits.bytes) return
     this.#overflowed = true
     this.#drop()
-    this.#onOverflow()
+    this.#onOverflow?.()
     this.close(closeCodes.tryLater, 'too far behind')
   }
 
   #drop(): void {
-    this.#queue = []
+    this.#queue = EMPTY
     this.#queuedBytes = 0
   }
 }
+
+/** The queue of everybody who has nothing to send; never written to. */
+const EMPTY: Frame[] = []
 
 const toBuffer = (data: RawData): Buffer => {
   if (Buffer.isBuffer(data)) return data

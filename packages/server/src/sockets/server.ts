@@ -1,9 +1,17 @@
 /** WebSocket upgrades of the one HTTP server: routes by path, refuses in HTTP's own words, and finds peers that went away without a word. */
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
+import { type Server as Upgrader, WebSocketServer } from 'ws'
 import type { Clock } from '../kernel/clock.ts'
-import { Connection, type ConnectionEvents, closeCodes, type QueueLimits, WriteTurn } from './connection.ts'
+import {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionGround,
+  closeCodes,
+  Peer,
+  type QueueLimits,
+  WriteTurn,
+} from './connection.ts'
 
 /** What a route decides about an upgrade. */
 export type UpgradeDecision =
@@ -33,10 +41,10 @@ const STOP_GRACE_MS = 1000
 
 export class SocketServer {
   readonly #options: SocketServerOptions
-  readonly #turn = new WriteTurn()
+  readonly #ground: ConnectionGround
   readonly #routes = new Map<string, UpgradeRoute>()
   readonly #connections = new Set<Connection>()
-  readonly #upgrader: WebSocketServer
+  readonly #upgrader: Upgrader<typeof Peer>
   readonly #idleMs: number
   #cancelSweep: () => void = () => {}
   #onEmpty: () => void = () => {}
@@ -45,8 +53,15 @@ export class SocketServer {
   constructor(options: SocketServerOptions) {
     this.#options = options
     this.#idleMs = options.idleMs ?? IDLE_MS
-    this.#upgrader = new WebSocketServer({
+    this.#ground = {
+      turn: new WriteTurn(),
+      limits: options.limits ?? LIMITS,
+      clock: options.clock,
+      onClosed: (connection) => this.#closed(connection),
+    }
+    this.#upgrader = new WebSocketServer<typeof Peer>({
       noServer: true,
+      WebSocket: Peer,
       perMessageDeflate: false,
       clientTracking: false,
       maxPayload: options.maxPayload ?? MAX_PAYLOAD,
@@ -68,8 +83,6 @@ export class SocketServer {
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // A peer that vanishes during the handshake must not become an unhandled error.
-    const ignore = () => {}
     socket.on('error', ignore)
     if (this.#stopping) {
       refuse(socket, 503, { message: 'The server is shutting down.' })
@@ -123,19 +136,17 @@ export class SocketServer {
     accept: (connection: Connection) => ConnectionEvents,
   ): void {
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
-      const { clock, limits = LIMITS } = this.#options
-      const connection = new Connection({ ws, socket, turn: this.#turn, limits, clock })
+      // ws listens for errors from here on.
+      socket.off('error', ignore)
+      const connection = new Connection(ws, socket, this.#ground)
       this.#connections.add(connection)
-      const events = accept(connection)
-      connection.attach({
-        ...bind(events),
-        closed: () => {
-          this.#connections.delete(connection)
-          events.closed()
-          if (this.#connections.size === 0) this.#onEmpty()
-        },
-      })
+      connection.attach(accept(connection))
     })
+  }
+
+  #closed(connection: Connection): void {
+    this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#onEmpty()
   }
 
   /** Half-open sockets: a cable that was pulled sends no FIN. */
@@ -153,10 +164,8 @@ export class SocketServer {
   }
 }
 
-const bind = (events: ConnectionEvents): Pick<ConnectionEvents, 'text' | 'binary'> => ({
-  text: (message) => events.text(message),
-  binary: (message) => events.binary(message),
-})
+/** A peer that vanishes during the handshake must not become an unhandled error. */
+const ignore = (): void => {}
 
 const parseUrl = (text: string | undefined): URL | null => {
   try {

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import * as ws from 'ws'
 import { runs } from '../../test/arbitraries.ts'
 import { systemClock } from '../kernel/clock.ts'
-import { Connection, Joiner, WriteTurn } from './connection.ts'
+import { Connection, Joiner, type Peer, WriteTurn } from './connection.ts'
 import { binaryFrame, textFrame } from './frame.ts'
 
 /** The part of ws that its types leave out. */
@@ -39,6 +39,7 @@ class FakeSocket extends EventEmitter {
 }
 
 class FakeWebSocket extends EventEmitter {
+  connection: Connection | null = null
   closed: readonly [number, string] | null = null
   close(code: number, reason: string): void {
     this.closed = [code, reason]
@@ -51,15 +52,10 @@ class FakeWebSocket extends EventEmitter {
 const connect = (turn = new WriteTurn()) => {
   const socket = new FakeSocket()
   const fake = new FakeWebSocket()
+  const ground = { turn, clock: systemClock, limits: { frames: 3, bytes: 1_000_000 } }
   // The two fakes have what Connection uses of the real ones.
-  const options = {
-    ws: fake as unknown as ws.WebSocket,
-    socket: socket as unknown as Duplex,
-    turn,
-    clock: systemClock,
-    limits: { frames: 3, bytes: 1_000_000 },
-  }
-  return { socket, ws: fake, connection: new Connection(options) }
+  const connection = new Connection(fake as unknown as Peer, socket as unknown as Duplex, ground)
+  return { socket, ws: fake, connection }
 }
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))

@@ -4,7 +4,7 @@ import type { Caller } from '../../../identity/caller.ts'
 import { AppError } from '../../../kernel/errors.ts'
 import type { Live } from '../../../live/live.ts'
 import type { Projection } from '../../../live/projection.ts'
-import type { Subscription, SubscriptionStatus } from '../../../live/subscription.ts'
+import type { Subscription, SubscriptionSink } from '../../../live/subscription.ts'
 import type { Binding, ChangeEvent } from './join.ts'
 
 export const PUBLICATION = 'supabase_realtime'
@@ -46,28 +46,37 @@ export interface BindingEvents {
   matched(id: number, change: RowChange, projection: Projection): void
   resync(reason: string): void
   /** The first failure among the bindings, or null when all of them work; called when that changes after the start. */
-  status(failure: string | null): void
+  changesStatus(failure: string | null): void
 }
 
 /** The bindings of a channel for one caller. */
 export class BoundChanges {
-  readonly #events: BindingEvents
-  readonly #bindings: readonly NumberedBinding[]
-  readonly #subscriptions = new Map<number, Subscription>()
+  readonly events: BindingEvents
+  readonly #bound: readonly Bound[]
   #active = false
   #told: string | null = null
 
-  constructor(bindings: readonly NumberedBinding[], events: BindingEvents) {
-    this.#bindings = bindings
-    this.#events = events
+  private constructor(events: BindingEvents, bindings: readonly NumberedBinding[]) {
+    this.events = events
+    this.#bound = bindings
+      .filter(({ id }, index) => bindings.findIndex((other) => other.id === id) === index)
+      .map((binding) => new Bound(this, binding))
   }
 
   /** Subscribes everything; nothing is told before `activate`. */
-  async open(live: Live, caller: Caller): Promise<void> {
-    const distinct = new Map(
-      this.#bindings.filter(({ error }) => error === null).map((binding) => [binding.id, binding]),
-    )
-    await Promise.all([...distinct.values()].map((binding) => this.#subscribe(live, caller, binding)))
+  static async open(
+    live: Live,
+    caller: Caller,
+    bindings: readonly NumberedBinding[],
+    events: BindingEvents,
+  ): Promise<BoundChanges> {
+    const bound = new BoundChanges(events, bindings)
+    await Promise.all(bound.#bound.map((each) => each.subscribe(live, caller)))
+    return bound
+  }
+
+  get active(): boolean {
+    return this.#active
   }
 
   activate(): void {
@@ -77,48 +86,66 @@ export class BoundChanges {
 
   close(): void {
     this.#active = false
-    for (const subscription of this.#subscriptions.values()) subscription.close()
-    this.#subscriptions.clear()
+    for (const each of this.#bound) each.close()
   }
 
   /** Why the bindings do not all work; null when they do. */
   get failure(): string | null {
-    for (const binding of this.#bindings) {
-      if (binding.error !== null) return binding.error
-      const status: SubscriptionStatus | undefined = this.#subscriptions.get(binding.id)?.status
-      if (status !== undefined && !status.ok) return describe(binding, status.reason)
-    }
+    for (const each of this.#bound) if (each.failure !== null) return each.failure
     return null
   }
 
-  async #subscribe(live: Live, caller: Caller, binding: NumberedBinding): Promise<void> {
-    const { id, schema, table, event, conditions, select } = binding
-    const subscription = await live.subscribe({
-      schema,
-      table,
-      conditions,
-      select,
-      caller,
-      operations: OPERATIONS[event],
-      publication: PUBLICATION,
-      sink: {
-        matched: (change, projection) => {
-          if (this.#active) this.#events.matched(id, change, projection)
-        },
-        resync: (reason) => {
-          if (this.#active) this.#events.resync(reason)
-        },
-        status: () => this.#tell(),
-      },
-    })
-    this.#subscriptions.set(id, subscription)
-  }
-
-  #tell(): void {
+  /** One of them works, or works no longer. */
+  tell(): void {
     const { failure } = this
     if (!this.#active || failure === this.#told) return
     this.#told = failure
-    this.#events.status(failure)
+    this.events.changesStatus(failure)
+  }
+}
+
+/** One binding and its subscription. */
+class Bound implements SubscriptionSink {
+  readonly #all: BoundChanges
+  readonly #binding: NumberedBinding
+  #subscription: Subscription | null = null
+  #closed = false
+
+  constructor(all: BoundChanges, binding: NumberedBinding) {
+    this.#all = all
+    this.#binding = binding
+  }
+
+  async subscribe(live: Live, caller: Caller): Promise<void> {
+    const { schema, table, event, conditions, select, error } = this.#binding
+    if (error !== null) return
+    const operations = OPERATIONS[event]
+    const asked = { schema, table, conditions, select, operations, caller, publication: PUBLICATION, sink: this }
+    this.#subscription = await live.subscribe(asked)
+    if (this.#closed) this.#subscription.close()
+  }
+
+  get failure(): string | null {
+    if (this.#binding.error !== null) return this.#binding.error
+    const status = this.#subscription?.status
+    return status === undefined || status.ok ? null : describe(this.#binding, status.reason)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#subscription?.close()
+  }
+
+  matched(change: RowChange, projection: Projection): void {
+    if (this.#all.active) this.#all.events.matched(this.#binding.id, change, projection)
+  }
+
+  resync(reason: string): void {
+    if (this.#all.active) this.#all.events.resync(reason)
+  }
+
+  status(): void {
+    this.#all.tell()
   }
 }
 

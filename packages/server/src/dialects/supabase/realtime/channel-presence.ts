@@ -1,50 +1,57 @@
 /** The presence of one channel: what its client says of itself, and what it hears of the others. */
-import type { Clock } from '../../../kernel/clock.ts'
 import { isObject } from '../../../kernel/json.ts'
 import type { Topic } from '../../../live/broadcast.ts'
 import { Budget } from '../../../live/budget.ts'
-import type { Presence, PresenceDiff, PresenceEntry } from '../../../live/presence.ts'
+import type { PresenceDiff, PresenceEntry, PresenceMember } from '../../../live/presence.ts'
 import type { Incoming } from './codec.ts'
 import { stateText } from './frames.ts'
-import { type RealtimeLimits, refusals } from './limits.ts'
+import type { Ground } from './ground.ts'
+import { refusals } from './limits.ts'
 
-export interface ChannelPresenceOptions {
-  readonly presence: Presence
-  readonly clock: Clock
-  readonly limits: RealtimeLimits
+/** What presence needs of its channel. */
+export interface PresenceHolder {
+  readonly ground: Ground
   readonly place: Topic
-  readonly key: string
+  readonly joined: boolean
   /** Whether the channel may hear of the others. */
-  readonly mayRead: () => boolean
+  readonly mayReadPresence: boolean
   /** Whether the client may say something of itself; asked of the database once. */
-  readonly mayTrack: () => Promise<boolean>
-  readonly joined: () => boolean
-  readonly tellState: (state: string) => void
-  readonly tellDiff: (diff: PresenceDiff) => void
+  mayTrack(): Promise<boolean>
+  tellState(state: string): void
+  tellDiff(diff: PresenceDiff): void
 }
 
-export class ChannelPresence {
-  readonly #options: ChannelPresenceOptions
-  readonly #budget: Budget
+export class ChannelPresence implements PresenceMember {
+  readonly #holder: PresenceHolder
+  #key: string | null
+  #budget: Budget | null = null
   #leave: (() => void) | null = null
   #entry: PresenceEntry | null = null
 
-  constructor(options: ChannelPresenceOptions) {
-    this.#options = options
-    this.#budget = new Budget(options.clock, options.limits.presencePerSecond)
+  /** Without a key the server makes one up. */
+  constructor(holder: PresenceHolder, key: string | null) {
+    this.#holder = holder
+    this.#key = key
   }
 
   /** Tells the state, and every difference from now on. */
   watch(): void {
-    const { presence, place, mayRead, tellState, tellDiff } = this.#options
-    if (this.#leave !== null || !mayRead()) return
-    this.#leave = presence.watch(place, { presenceChanged: tellDiff })
-    tellState(stateText(presence.state(place)))
+    const { ground, place, mayReadPresence } = this.#holder
+    if (this.#leave !== null || !mayReadPresence) return
+    const { presence } = ground.services
+    this.#leave = presence.watch(place, this)
+    this.#holder.tellState(stateText(presence.state(place)))
+  }
+
+  presenceChanged(diff: PresenceDiff): void {
+    this.#holder.tellDiff(diff)
   }
 
   /** Handles a push; answers why it was refused, null when it was done, undefined when nobody is there to be answered. */
   async handle({ payload: push }: Incoming): Promise<string | null | undefined> {
     const { event, payload } = push
+    const { services, limits } = this.#holder.ground
+    this.#budget ??= new Budget(services.clock, limits.presencePerSecond)
     if (!this.#budget.take()) return refusals.tooManyPresence
     switch (typeof event === 'string' ? event.toLowerCase() : '') {
       case 'track':
@@ -65,20 +72,22 @@ export class ChannelPresence {
   }
 
   async #track(meta: unknown): Promise<string | null | undefined> {
-    const { limits, mayTrack, joined, place, presence, key } = this.#options
+    const { ground, place } = this.#holder
     if (!isObject(meta)) return 'the payload of a presence is an object'
-    if (JSON.stringify(meta).length > limits.presenceBytes) return refusals.presenceTooLarge
-    if (!(await mayTrack())) return refusals.notWritable(place.name)
-    if (!joined()) return undefined
+    if (JSON.stringify(meta).length > ground.limits.presenceBytes) return refusals.presenceTooLarge
+    if (!(await this.#holder.mayTrack())) return refusals.notWritable(place.name)
+    if (!this.#holder.joined) return undefined
     // Who says something of themselves hears of the others too, whatever the join asked for.
     this.watch()
-    this.#entry = presence.track(place, key, meta, this.#entry)
+    this.#key ??= ground.services.ids.uuid()
+    this.#entry = ground.services.presence.track(place, this.#key, meta, this.#entry)
     return null
   }
 
   #untrack(): void {
     if (this.#entry === null) return
-    this.#options.presence.untrack(this.#options.place, this.#entry)
+    const { ground, place } = this.#holder
+    ground.services.presence.untrack(place, this.#entry)
     this.#entry = null
   }
 }

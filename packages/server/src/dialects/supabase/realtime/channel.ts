@@ -1,32 +1,33 @@
-/** One joined channel of one socket: broadcast, presence and postgres_changes of a topic, under the rights of one token. */
+/** One joined channel of one socket: its life, what it is sent, and what it sends. Rights, changes and presence have files of their own. */
+import type { RowChange } from '../../../feed/change.ts'
 import type { Caller } from '../../../identity/caller.ts'
 import { toError } from '../../../kernel/errors.ts'
 import type { JsonObject } from '../../../kernel/json.ts'
-import type { MessageBody, Topic, TopicMessage } from '../../../live/broadcast.ts'
-import type { ChannelExtension, ChannelRead } from '../../../live/channel-access.ts'
+import type { MessageBody, Topic, TopicMember, TopicMessage } from '../../../live/broadcast.ts'
+import type { PresenceDiff } from '../../../live/presence.ts'
+import type { Projection } from '../../../live/projection.ts'
 import type { Frame } from '../../../sockets/frame.ts'
-import { BoundChanges, type NumberedBinding, numberBindings, publicMessage } from './bindings.ts'
-import { type ChangeDispatch, Gathered } from './change-dispatch.ts'
-import { ChannelPresence } from './channel-presence.ts'
+import { type BindingEvents, BoundChanges, publicMessage } from './bindings.ts'
+import { Gathered } from './change-dispatch.ts'
+import { ChannelPresence, type PresenceHolder } from './channel-presence.ts'
+import { ChannelRights, type RightsHolder } from './channel-rights.ts'
 import { encodeFrame, type Incoming, type Outgoing, type ProtocolVersion } from './codec.ts'
-import type { ChangeFrames, SharedFrames } from './frames.ts'
+import type { ChangeFrames } from './frames.ts'
+import type { Ground } from './ground.ts'
 import type { JoinRequest } from './join.ts'
-import { type RealtimeLimits, refusals } from './limits.ts'
-import type { RealtimeServices } from './services.ts'
+import { refusals } from './limits.ts'
 
 /** What a channel has of its socket. */
 export interface ChannelHost {
+  readonly ground: Ground
   readonly version: ProtocolVersion
   send(frame: Frame): void
+  authenticate(token: string): Promise<Caller>
   /** The channel is over; the socket forgets it. */
   ended(channel: Channel): void
 }
 
 export interface ChannelOptions {
-  readonly services: RealtimeServices
-  readonly limits: RealtimeLimits
-  readonly frames: SharedFrames
-  readonly dispatch: ChangeDispatch
   readonly host: ChannelHost
   /** As the client writes it: `realtime:room`. */
   readonly topic: string
@@ -35,62 +36,59 @@ export interface ChannelOptions {
   readonly joinRef: string | null
   readonly request: JoinRequest
   readonly caller: Caller
-  /** The text that proved the caller, to notice when the same one comes again. */
   readonly token: string
 }
 
 type State = 'joining' | 'joined' | 'closed'
 
-/** How often a token is looked at again: it may have been revoked. */
-const RECHECK_MS = 300_000
+const READY_MS = 10_000
 
-export class Channel {
+export class Channel implements TopicMember, BindingEvents, PresenceHolder, RightsHolder {
   readonly topic: string
   readonly joinRef: string | null
-  readonly #options: ChannelOptions
-  readonly #id: string
-  readonly #place: Topic
-  readonly #bindings: readonly NumberedBinding[]
-  readonly #gathered = new Gathered()
-  readonly #presence: ChannelPresence
+  readonly place: Topic
+  readonly #host: ChannelHost
+  readonly #request: JoinRequest
+  readonly #rights: ChannelRights
+  #id: string | null = null
+  #gathered: Gathered | null = null
+  #presence: ChannelPresence | null = null
   #state: State = 'joining'
-  #caller: Caller
-  #token: string
   #changes: BoundChanges | null = null
-  #read: ChannelRead = { broadcast: true, presence: true }
-  #mayWrite: Partial<Record<ChannelExtension, boolean>> = {}
-  #leaveBroadcast: (() => void) | null = null
-  #cancelRecheck: () => void = () => {}
-  #stopListening: () => void = () => {}
 
   constructor(options: ChannelOptions) {
-    const { services, request } = options
-    this.#options = options
+    this.#host = options.host
     this.topic = options.topic
     this.joinRef = options.joinRef
-    this.#caller = options.caller
-    this.#token = options.token
-    this.#id = services.ids.uuid()
-    this.#place = { name: options.name, private: request.private }
-    this.#bindings = numberBindings(request.bindings)
-    this.#presence = this.#makePresence()
+    this.#request = options.request
+    this.place = { name: options.name, private: options.request.private }
+    this.#rights = new ChannelRights(this, options.caller, options.token)
+  }
+
+  get ground(): Ground {
+    return this.#host.ground
   }
 
   get joined(): boolean {
     return this.#state === 'joined'
   }
 
+  /** Unique on all nodes; made up when it is first needed, since most channels only listen. */
+  get id(): string {
+    this.#id ??= this.ground.services.ids.uuid()
+    return this.#id
+  }
+
   /** Authorises, subscribes and answers the join with `ref`. */
   async join(ref: string | null): Promise<void> {
-    const { access } = this.#options.services
-    if (this.#place.private) this.#read = await access.read(this.#caller, this.#place.name)
+    const read = await this.#rights.load()
     if (this.#state === 'closed') return
-    if (!this.#read.broadcast) {
-      this.#reply(ref, 'error', { reason: refusals.notReadable(this.#place.name) })
+    if (!read.broadcast) {
+      this.#reply(ref, 'error', { reason: refusals.notReadable(this.place.name) })
       this.dispose()
       return
     }
-    const changes = await this.#openChanges(this.#caller)
+    const changes = await this.#openChanges(this.#rights.caller)
     // The socket may have gone while the database was asked. The type narrowed above does not know of awaits.
     if ((this.#state as State) === 'closed') {
       changes?.close()
@@ -102,28 +100,16 @@ export class Channel {
   }
 
   #start(ref: string | null): void {
-    const { request, services } = this.#options
+    const { bindings, presence, broadcast } = this.#request
+    const { services, rechecks } = this.ground
     this.#state = 'joined'
-    this.#leaveBroadcast = services.broadcasts.join(this.#place, {
-      id: this.#id,
-      receive: (message) => this.#receive(message),
-    })
+    services.broadcasts.join(this.place, this)
     this.#changes?.activate()
-    this.#reply(ref, 'ok', { postgres_changes: this.#bindings.map(({ sent, id }) => ({ ...sent, id })) })
-    if (request.presence.enabled) this.#presence.watch()
-    if (request.broadcast.replicationReady) this.#announceReplication()
-    if (this.#bindings.length > 0) this.#announceChanges()
-    this.#scheduleRecheck()
-    this.#listenForRevocation()
-  }
-
-  /** A logout or a ban ends what was opened before it, within a moment on every node. */
-  #listenForRevocation(): void {
-    const stop = this.#options.services.identity.onRevoked?.((subject) => {
-      const { userId, claims } = this.#caller
-      if (subject === userId || subject === claims.session_id) this.#recheck().catch(() => this.fail())
-    })
-    if (stop !== undefined) this.#stopListening = stop
+    this.#reply(ref, 'ok', { postgres_changes: bindings.map(({ sent, id }) => ({ ...sent, id })) })
+    if (presence.enabled) this.#ensurePresence().watch()
+    if (broadcast.replicationReady) this.#announceReplication()
+    if (bindings.length > 0) this.#announceChanges()
+    rechecks.add(this.#rights)
   }
 
   /** A push that is not about joining or leaving. */
@@ -134,7 +120,7 @@ export class Channel {
       case 'presence':
         return this.#presencePush(message)
       case 'access_token':
-        return this.#newToken(message.payload)
+        return this.#rights.newToken(message.payload.access_token)
       default:
         this.#reply(message.ref, 'error', { reason: refusals.unknownEvent(message.event) })
     }
@@ -142,9 +128,7 @@ export class Channel {
 
   /** True when a broadcast can be handled at once, without asking the database. */
   isImmediate(message: Incoming): boolean {
-    return (
-      message.event === 'broadcast' && this.joined && (!this.#place.private || this.#mayWrite.broadcast !== undefined)
-    )
+    return message.event === 'broadcast' && this.joined && this.#rights.knows('broadcast')
   }
 
   leave(ref: string | null): void {
@@ -170,48 +154,50 @@ export class Channel {
   dispose(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    this.#cancelRecheck()
-    this.#stopListening()
+    const { services, rechecks } = this.ground
+    rechecks.remove(this.#rights)
     this.#changes?.close()
-    this.#leaveBroadcast?.()
-    this.#presence.close()
-    this.#options.host.ended(this)
-  }
-
-  flushChanges(frames: ChangeFrames): void {
-    for (const { projection, ids } of this.#gathered.take()) {
-      if (this.joined) this.#options.host.send(frames.frame(this.topic, ids, projection, this.#options.host.version))
-    }
+    services.broadcasts.leave(this.place, this)
+    this.#presence?.close()
+    this.#host.ended(this)
   }
 
   // --- postgres_changes
 
   async #openChanges(caller: Caller): Promise<BoundChanges | null> {
-    if (this.#bindings.length === 0) return null
-    const changes = new BoundChanges(this.#bindings, {
-      matched: (id, change, projection) => {
-        if (this.#gathered.add(id, projection)) this.#options.dispatch.gather(this, change)
-      },
-      resync: () => this.fail(),
-      status: (failure) => this.#tellChanges(failure),
-    })
-    await changes.open(this.#options.services.live, caller)
-    return changes
+    const { bindings } = this.#request
+    return bindings.length === 0 ? null : BoundChanges.open(this.ground.services.live, caller, bindings, this)
   }
 
-  #announceChanges(): void {
-    this.#options.services.live.ready(10_000).then(
-      () => this.#tellChanges(this.#changes?.failure ?? null),
-      () => this.#tellChanges('Unable to subscribe to changes: the database does not stream its changes right now'),
-    )
+  matched(id: number, change: RowChange, projection: Projection): void {
+    this.#gathered ??= new Gathered()
+    if (this.#gathered.add(id, projection)) this.ground.dispatch.gather(this, change)
   }
 
-  #tellChanges(failure: string | null): void {
+  resync(): void {
+    this.fail()
+  }
+
+  flushChanges(frames: ChangeFrames): void {
+    for (const { projection, ids } of this.#gathered?.take() ?? []) {
+      if (this.joined) this.#host.send(frames.frame(this.topic, ids, projection, this.#host.version))
+    }
+    this.#gathered = null
+  }
+
+  changesStatus(failure: string | null): void {
     this.#system('postgres_changes', failure === null ? 'ok' : 'error', failure ?? 'Subscribed to PostgreSQL')
   }
 
+  #announceChanges(): void {
+    this.ground.services.live.ready(READY_MS).then(
+      () => this.changesStatus(this.#changes?.failure ?? null),
+      () => this.changesStatus('Unable to subscribe to changes: the database does not stream its changes right now'),
+    )
+  }
+
   #announceReplication(): void {
-    this.#options.services.live.ready(10_000).then(
+    this.ground.services.live.ready(READY_MS).then(
       () => this.#system('broadcast', 'ok', 'Replication connection established'),
       () => this.#system('broadcast', 'error', 'The replication connection could not be established'),
     )
@@ -220,114 +206,85 @@ export class Channel {
   // --- broadcast
 
   async #broadcast(message: Incoming): Promise<void> {
-    const { broadcast } = this.#options.request
+    const { ack } = this.#request.broadcast
     const { event } = message.payload
     const body = message.raw ?? jsonBody(message.payload)
     const refuse = (reason: string) => {
-      if (broadcast.ack) this.#reply(message.ref, 'error', { reason })
+      if (ack) this.#reply(message.ref, 'error', { reason })
     }
     if (typeof event !== 'string' || event === '') return refuse('the event of a broadcast is a non-empty string')
-    if (body.bytes.length > this.#options.limits.payloadBytes) return refuse(refusals.payloadTooLarge)
-    if (!this.#isAllowed('broadcast') && !(await this.#askWrite('broadcast')))
-      return refuse(refusals.notWritable(this.#place.name))
+    if (body.bytes.length > this.ground.limits.payloadBytes) return refuse(refusals.payloadTooLarge)
+    if (this.place.private && !(await this.#rights.mayWrite('broadcast')))
+      return refuse(refusals.notWritable(this.place.name))
     if (!this.joined) return
-    this.#options.services.broadcasts.publish({ topic: this.#place, event, body, sender: this.#id })
-    if (broadcast.ack) this.#reply(message.ref, 'ok', {})
+    this.ground.services.broadcasts.publish({ topic: this.place, event, body, sender: this.id })
+    if (ack) this.#reply(message.ref, 'ok', {})
   }
 
-  #receive(message: TopicMessage): void {
-    const { request, host, frames } = this.#options
-    if (!this.joined || (message.sender === this.#id && !request.broadcast.self)) return
-    host.send(frames.broadcast(this.topic, message, host.version))
+  receive(message: TopicMessage): void {
+    const own = message.sender !== null && message.sender === this.#id
+    if (!this.joined || (own && !this.#request.broadcast.self)) return
+    this.#host.send(this.ground.frames.broadcast(this.topic, message, this.#host.version))
+  }
+
+  /** Messages of another node may be lost: whoever depends on them reads again after joining again. */
+  missed(): void {
+    this.fail()
   }
 
   async #replay(): Promise<void> {
-    const { request, services, host, frames } = this.#options
-    const { replay } = request.broadcast
-    if (replay === null || !request.private) return
-    for (const stored of await services.access.replay(this.#place.name, new Date(replay.since), replay.limit)) {
+    const { replay } = this.#request.broadcast
+    if (replay === null || !this.place.private) return
+    const { services, frames } = this.ground
+    for (const stored of await services.access.replay(this.place.name, new Date(replay.since), replay.limit)) {
       const meta = { replayed: true, id: stored.id }
-      if (this.joined)
-        host.send(
-          frames.broadcast(
-            this.topic,
-            { topic: this.#place, event: stored.event, body: stored.body, meta, sender: null },
-            host.version,
-          ),
-        )
+      const message = { topic: this.place, event: stored.event, body: stored.body, meta, sender: null }
+      if (this.joined) this.#host.send(frames.broadcast(this.topic, message, this.#host.version))
     }
   }
 
   // --- presence
 
-  #makePresence(): ChannelPresence {
-    const { services, limits, request, host, frames } = this.#options
-    return new ChannelPresence({
-      presence: services.presence,
-      clock: services.clock,
-      limits,
-      place: this.#place,
-      key: request.presence.key ?? services.ids.uuid(),
-      mayRead: () => this.#read.presence,
-      mayTrack: async () => this.#isAllowed('presence') || this.#askWrite('presence'),
-      joined: () => this.joined,
-      tellState: (state) => this.#push('presence_state', state, null),
-      tellDiff: (diff) => {
-        if (this.joined) host.send(frames.diff(this.topic, diff, host.version))
-      },
-    })
+  #ensurePresence(): ChannelPresence {
+    this.#presence ??= new ChannelPresence(this, this.#request.presence.key)
+    return this.#presence
   }
 
   async #presencePush(message: Incoming): Promise<void> {
-    const refusal = await this.#presence.handle(message)
+    const refusal = await this.#ensurePresence().handle(message)
     if (refusal === undefined) return
     if (refusal === null) this.#reply(message.ref, 'ok', {})
     else this.#reply(message.ref, 'error', { reason: refusal })
   }
 
+  get mayReadPresence(): boolean {
+    return this.#rights.mayReadPresence
+  }
+
+  mayTrack(): Promise<boolean> {
+    return this.#rights.mayWrite('presence')
+  }
+
+  tellState(state: string): void {
+    this.#push('presence_state', state, null)
+  }
+
+  tellDiff(diff: PresenceDiff): void {
+    if (this.joined) this.#host.send(this.ground.frames.diff(this.topic, diff, this.#host.version))
+  }
+
   // --- rights
 
-  #isAllowed(extension: ChannelExtension): boolean {
-    return !this.#place.private || this.#mayWrite[extension] === true
-  }
-
-  async #askWrite(extension: ChannelExtension): Promise<boolean> {
-    this.#mayWrite[extension] ??= await this.#options.services.access.write(this.#caller, this.#place.name, extension)
-    return this.#mayWrite[extension]
-  }
-
-  /** A token that arrives while the channel is joined: never answered, and the same one again changes nothing. */
-  async #newToken(payload: JsonObject): Promise<void> {
-    const token = payload.access_token
-    if (typeof token !== 'string' || token === '' || token === this.#token || token.startsWith('sb_')) return
-    await this.#authenticate(token)
-  }
-
-  async #authenticate(token: string): Promise<void> {
-    let caller: Caller
-    try {
-      caller = await this.#options.services.identity.authenticateToken(token)
-    } catch (error) {
-      this.#expel(refusals.token(publicMessage(error, 'The token could not be checked')))
-      return
-    }
-    if (this.#state !== 'joined') return
-    const same = caller.role === this.#caller.role && caller.claimsText === this.#caller.claimsText
-    this.#token = token
-    this.#caller = caller
-    this.#scheduleRecheck()
-    if (!same || this.#place.private) await this.#reauthorise(caller)
+  authenticate(token: string): Promise<Caller> {
+    return this.#host.authenticate(token)
   }
 
   /** Puts the rights of another token in force. What the old one allowed is delivered until then, nothing twice. */
-  async #reauthorise(caller: Caller): Promise<void> {
-    this.#mayWrite = {}
-    if (this.#place.private) {
-      this.#read = await this.#options.services.access.read(caller, this.#place.name)
-      if (!this.#read.broadcast) return this.#expel(refusals.notReadable(this.#place.name))
-    }
+  async renewed(caller: Caller): Promise<void> {
+    const read = await this.#rights.load()
+    if (!read.broadcast) return this.expel(refusals.notReadable(this.place.name))
     const next = await this.#openChanges(caller)
-    if (this.#state !== 'joined' || this.#caller !== caller) {
+    if (this.#state !== 'joined' || this.#rights.caller !== caller) {
       next?.close()
       return
     }
@@ -336,26 +293,7 @@ export class Channel {
     next?.activate()
   }
 
-  #scheduleRecheck(): void {
-    const { clock } = this.#options.services
-    this.#cancelRecheck()
-    const { expiresAt } = this.#caller
-    const left = expiresAt === null ? RECHECK_MS : expiresAt * 1000 - clock.now()
-    this.#cancelRecheck = clock.after(Math.max(0, Math.min(left, RECHECK_MS)), () => {
-      // Rights that cannot be checked are no rights: the client joins again, and is then checked.
-      this.#recheck().catch(() => this.fail())
-    })
-  }
-
-  async #recheck(): Promise<void> {
-    if (this.#state !== 'joined') return
-    const { expiresAt } = this.#caller
-    const late = expiresAt === null ? -1 : this.#options.services.clock.now() / 1000 - expiresAt
-    if (late >= 0) return this.#expel(refusals.token(`Token has expired ${Math.floor(late)} seconds ago`))
-    await this.#authenticate(this.#token)
-  }
-
-  #expel(message: string): void {
+  expel(message: string): void {
     this.#system('system', 'error', message)
     this.close()
   }
@@ -364,7 +302,7 @@ export class Channel {
 
   #system(extension: string, status: 'ok' | 'error', message: string): void {
     if (!this.joined) return
-    this.#push('system', JSON.stringify({ extension, status, message, channel: this.#options.name }), null)
+    this.#push('system', JSON.stringify({ extension, status, message, channel: this.place.name }), null)
   }
 
   #push(event: string, payload: string, ref: string | null): void {
@@ -373,27 +311,18 @@ export class Channel {
 
   #reply(ref: string | null, status: 'ok' | 'error', response: object): void {
     if (ref === null) return
-    this.#send({
-      joinRef: this.joinRef,
-      ref,
-      topic: this.topic,
-      event: 'phx_reply',
-      payload: JSON.stringify({ status, response }),
-    })
+    const payload = JSON.stringify({ status, response })
+    this.#send({ joinRef: this.joinRef, ref, topic: this.topic, event: 'phx_reply', payload })
   }
 
   #send(message: Outgoing): void {
-    if (this.#state === 'closed') return
-    const { host } = this.#options
-    host.send(encodeFrame(message, host.version))
+    if (this.#state !== 'closed') this.#host.send(encodeFrame(message, this.#host.version))
   }
 
   /** A failure of ours while handling a push: told to whoever waits for it, and to the log. */
   failed(ref: string | null, error: unknown): void {
-    this.#options.services.log.warn(
-      { error: toError(error).message, topic: this.#options.name },
-      'a realtime push failed',
-    )
+    const { log } = this.ground.services
+    log.warn({ error: toError(error).message, topic: this.place.name }, 'a realtime push failed')
     const reason = publicMessage(error, 'InternalServerError')
     const joining = this.#state === 'joining'
     this.#reply(ref, 'error', { reason: joining ? refusals.unavailable : reason })

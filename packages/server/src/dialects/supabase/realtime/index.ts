@@ -1,18 +1,19 @@
 /** Supabase Realtime: the WebSocket endpoint, and broadcasts over HTTP. */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { bearerOf } from '../../../http/caller.ts'
 import { statusOf } from '../../../http/server.ts'
-import { guardedIdentity } from '../../../http/service-key-guard.ts'
 import { AppError } from '../../../kernel/errors.ts'
 import type { UpgradeDecision, UpgradeRoute } from '../../../sockets/server.ts'
 import { ChangeDispatch } from './change-dispatch.ts'
 import type { ProtocolVersion } from './codec.ts'
 import { SharedFrames } from './frames.ts'
+import { type Ground, SharedRequests } from './ground.ts'
 import { DEFAULT_LIMITS, refusals } from './limits.ts'
+import { Rechecks } from './rechecks.ts'
 import { registerRest } from './rest.ts'
 import type { RealtimeServices } from './services.ts'
-import { Session } from './session.ts'
+import { Session, type SessionOptions } from './session.ts'
 
 export type { RealtimeServices } from './services.ts'
 
@@ -31,10 +32,15 @@ const VERSIONS: ReadonlySet<string> = new Set<ProtocolVersion>(['1.0.0', '2.0.0'
 const isVersion = (text: string): text is ProtocolVersion => VERSIONS.has(text)
 
 export const realtimeDialect = (services: RealtimeServices): RealtimeDialect => {
-  const limits = { ...DEFAULT_LIMITS, ...services.limits }
-  const frames = new SharedFrames()
-  const dispatch = new ChangeDispatch(services.live)
-  let sockets = 0
+  const ground: Ground = {
+    services,
+    limits: { ...DEFAULT_LIMITS, ...services.limits },
+    frames: new SharedFrames(),
+    dispatch: new ChangeDispatch(services.live),
+    rechecks: new Rechecks(services.clock, services.identity),
+    requests: new SharedRequests(),
+    sockets: 0,
+  }
 
   const decide = async (request: IncomingMessage, url: URL): Promise<UpgradeDecision> => {
     const version = url.searchParams.get('vsn') ?? '1.0.0'
@@ -45,32 +51,13 @@ export const realtimeDialect = (services: RealtimeServices): RealtimeDialect => 
       (typeof header === 'string' ? header : null) ??
       bearerOf(request.headers.authorization)
     if (apikey === null || apikey === undefined || apikey === '') return refuse(401, 'No API key found in request')
-    if (sockets >= limits.sockets) return refuse(429, refusals.tooManySockets)
+    if (ground.sockets >= ground.limits.sockets) return refuse(429, refusals.tooManySockets)
     try {
-      const judge = services.identityFor?.(request) ?? services.identity
-      const guard = services.guardServiceKey
-      const identity = guard === undefined ? judge : guardedIdentity(judge, guard, request.headers)
+      const identity = services.identityFor?.(request) ?? services.identity
+      const headers = guardedHeaders(request.headers)
       const keyCaller = await identity.authenticateKey(apikey)
-      const own = { ...services, identity }
-      return {
-        accept: (connection) => {
-          sockets++
-          const onClosed = () => {
-            sockets--
-          }
-          return new Session({
-            services: own,
-            limits,
-            frames,
-            dispatch,
-            version,
-            connection,
-            keyCaller,
-            apikey,
-            onClosed,
-          })
-        },
-      }
+      services.guardServiceKey?.({ caller: keyCaller, headers: headers ?? {} })
+      return acceptAs({ ground, version, identity, headers, keyCaller, apikey: ground.requests.text(apikey) })
     } catch (error) {
       if (error instanceof AppError && error.code === 'unauthorized') return refuse(401, error.message)
       if (error instanceof AppError && error.code === 'forbidden') return refuse(403, error.message)
@@ -83,12 +70,28 @@ export const realtimeDialect = (services: RealtimeServices): RealtimeDialect => 
       app.setErrorHandler((error, request, reply) =>
         sendError(error instanceof Error ? error : new Error(String(error)), request, reply),
       )
-      registerRest(app, services, limits)
+      registerRest(app, services, ground.limits)
     },
     upgrade: { path: '/realtime/v1/websocket', decide },
     errors: { prefix: '/realtime/v1', send: sendError },
-    stop: () => dispatch.stop(),
+    stop: () => {
+      ground.dispatch.stop()
+      ground.rechecks.stop()
+    },
   }
+}
+
+/** Apart from `decide`: what a socket keeps must not hold the handshake in its scope. */
+const acceptAs = (options: Omit<SessionOptions, 'connection'>): UpgradeDecision => ({
+  accept: (connection) => new Session({ ...options, connection }),
+})
+
+const GUARDED = ['referer', 'origin', 'user-agent', 'sec-fetch-mode'] as const
+
+/** The headers that a service key is judged by; null when the client sent none of them. */
+const guardedHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders | null => {
+  const kept = GUARDED.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]] as const]))
+  return kept.length === 0 ? null : Object.fromEntries(kept)
 }
 
 const refuse = (status: number, message: string): UpgradeDecision => ({

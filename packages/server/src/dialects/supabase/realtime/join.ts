@@ -2,6 +2,7 @@
 
 import { isObject, type Json, type JsonObject } from '../../../kernel/json.ts'
 import type { Condition } from '../../../live/condition.ts'
+import { type NumberedBinding, numberBindings } from './bindings.ts'
 import { parseFilter } from './filter.ts'
 
 export type ChangeEvent = 'INSERT' | 'UPDATE' | 'DELETE' | '*'
@@ -30,7 +31,11 @@ export interface JoinRequest {
   /** Key null: the server makes one up. */
   readonly presence: { readonly enabled: boolean; readonly key: string | null }
   readonly private: boolean
-  readonly bindings: readonly Binding[]
+  readonly bindings: readonly NumberedBinding[]
+}
+
+/** What a join asks for, and the token that it brought. */
+export interface ParsedJoin extends JoinRequest {
   readonly accessToken: string | null
 }
 
@@ -47,7 +52,7 @@ export interface JoinError {
 const MAX_BINDINGS = 100
 const MAX_KEY = 1024
 
-export const parseJoin = (payload: JsonObject): JoinRequest | JoinError => {
+export const parseJoin = (payload: JsonObject): ParsedJoin | JoinError => {
   const config = payload.config ?? {}
   if (!isObject(config)) return { error: 'config must be an object' }
   const { broadcast = {}, presence = {}, postgres_changes: changes } = config
@@ -79,7 +84,7 @@ export const parseJoin = (payload: JsonObject): JoinRequest | JoinError => {
       key: typeof key === 'string' && key !== '' ? key : typeof key === 'number' ? String(key) : null,
     },
     private: flexibleBoolean(config.private, false),
-    bindings,
+    bindings: numberBindings(bindings),
     accessToken: typeof token === 'string' && token !== '' ? token : null,
   }
 }
