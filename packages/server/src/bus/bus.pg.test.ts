@@ -185,6 +185,21 @@ describe.each<Exclude<Kind, 'local'>>(['postgres', 'nats'])('nodes on a shared b
     }
   })
 
+  it('lose nothing when one of them is cut off for longer, and speaks meanwhile', async () => {
+    const all = await team(kind, 3)
+    const seen = all.map(({ bus }) => collect(bus, 'a'))
+    const cut = all[2]
+    cut?.line?.cut()
+    await eventually(() => cut?.line?.open === 0, 'the line is cut')
+    const from = performance.now()
+    for (let index = 0; index < 30; index++) {
+      for (const { bus } of all) bus.publish(TEXT, 'a', `${bus.node}:${index}`)
+      await eventually(() => performance.now() - from > index * 20, 'a moment')
+    }
+    cut?.line?.heal()
+    await eventually(() => seen.every((list) => list.length === 90), 'all messages', 10_000)
+  })
+
   it('say so when more was missed than is kept', async () => {
     const [one, two] = await team(kind, 2, { sent: { frames: 20, bytes: 1_000_000 } })
     if (one === undefined || two === undefined) throw new Error('no team')
