@@ -111,13 +111,13 @@ const commitWhole = async (
   // One part is the file already: its blob only changes hands.
   const whole = only !== undefined && more.length === 0 ? only : null
   const version = whole?.version ?? ids.uuid()
-  await door.transaction(SYSTEM, async (session) => {
-    if ((await session.run(noteVersion(upload, version))) === 0) throw overtaken()
-  })
   const stored = whole ?? (await store.put(version, bytesOf(store, parts)))
   const metadata = metadataOf(stored, contentType, cacheControl ?? undefined, new Date(clock.now()))
   const row = { ...draft(ids, actor, { ...upload, metadata, userMetadata }), version }
   try {
+    await door.transaction(SYSTEM, async (session) => {
+      if ((await session.run(noteVersion(upload, version))) === 0) throw overtaken()
+    })
     return await uploads.commit(actor, row, mode)
   } catch (error) {
     if (whole === null) await collector.reclaim([version]).catch(() => {})

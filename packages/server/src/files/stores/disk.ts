@@ -52,12 +52,10 @@ class DiskStore implements BlobStore {
 
   async put(id: BlobId, source: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
     const temporary = join(this.#unfinished, idOf(id))
-    try {
+    return toldWhenFull(async () => {
       await this.#ensureShards()
-      return await this.#writeVia(temporary, source, () => this.#publish(temporary, id, 'rename'))
-    } catch (error) {
-      throw FULL.has(codeOf(error)) ? diskFull(error) : error
-    }
+      return this.#writeVia(temporary, source, () => this.#publish(temporary, id, 'rename'))
+    })
   }
 
   async read(id: BlobId, range?: ByteRange): Promise<Readable | null> {
@@ -75,7 +73,7 @@ class DiskStore implements BlobStore {
     if (!isBlobId(from)) return false
     const copied = await unlessMissing(async () => {
       // Blobs never change, so one file under two names is a copy.
-      await this.#publish(this.#pathOf(from), to, 'link')
+      await toldWhenFull(() => this.#publish(this.#pathOf(from), to, 'link'))
       return true
     })
     return copied ?? false
@@ -207,4 +205,12 @@ async function* oldFiles(fs: FileSystem, path: string, before: number): AsyncIte
   }
 }
 
-const diskFull = (cause: unknown) => refusal('disk_full', 'There is no room left for this file', { cause })
+const toldWhenFull = async <T>(work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (error) {
+    throw FULL.has(codeOf(error))
+      ? refusal('disk_full', 'There is no room left for this file', { cause: error })
+      : error
+  }
+}
