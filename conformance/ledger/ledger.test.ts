@@ -1,0 +1,78 @@
+/**
+ * Five zeros: many people write and listen while servers, databases and networks fail, and afterwards nothing is lost, told twice, told to the
+ * wrong person, told in the wrong order, or acknowledged and gone. One round here; twenty for each fault, with a report, in `npm run soak`.
+ */
+import { afterAll, describe, expect, it } from 'vitest'
+import { zeros } from './checker.ts'
+import { FAULTS, type Fault } from './faults.ts'
+import { describeRound, keepReport, renderReport, violations } from './report.ts'
+import { playRound, type Round } from './round.ts'
+import { embeddedStage, externalStage } from './stage.ts'
+
+const SOAK = process.env.TEAHOUSE_SOAK === '1'
+const ONLY = process.env.TEAHOUSE_LEDGER_FAULT
+const ROUNDS = Number(process.env.TEAHOUSE_LEDGER_ROUNDS ?? 20)
+const TODAY = new Date().toISOString().slice(0, 10)
+/** By default a day's seeds are its date and a count. */
+const FIRST_SEED = Number(process.env.TEAHOUSE_LEDGER_SEED ?? `${TODAY.replaceAll('-', '').slice(2)}001`)
+const ROUND_WITHIN = 180_000
+
+const play = async (faults: readonly Fault[], seed: number): Promise<Round> => {
+  const stage = faults.some(({ on }) => on === 'embedded') ? await embeddedStage() : await externalStage()
+  try {
+    const round = await playRound(stage, faults, seed)
+    process.stderr.write(`${[describeRound(round), ...violations(round.verdict)].join('\n    ')}\n`)
+    return round
+  } catch (error) {
+    process.stderr.write(
+      `seed ${seed}: ${error instanceof Error ? error.stack : error}\n${stage.logs().slice(-4_000)}\n`,
+    )
+    throw error
+  } finally {
+    await stage.stop()
+  }
+}
+
+const NONE = [0, 0, 0, 0, 0]
+
+if (SOAK) {
+  describe('twenty rounds of each fault', () => {
+    const rounds: Round[] = []
+    const failures: string[] = []
+
+    // A run that is filtered proves nothing about the others, so it leaves no page.
+    afterAll(async () => {
+      if (ONLY === undefined) await keepReport(TODAY, renderReport(TODAY, rounds, failures))
+      else process.stderr.write(renderReport(TODAY, rounds, failures))
+    })
+
+    for (const fault of FAULTS.filter(({ name }) => ONLY === undefined || name === ONLY)) {
+      for (let count = 0; count < ROUNDS; count++) {
+        const seed = FIRST_SEED + count
+        it(`${fault.name}, seed ${seed}`, { timeout: ROUND_WITHIN }, async () => {
+          try {
+            const round = await play([fault], seed)
+            rounds.push(round)
+            expect(violations(round.verdict)).toEqual([])
+            expect(zeros(round.verdict)).toEqual(NONE)
+          } catch (error) {
+            failures.push(
+              `${fault.name}, seed ${seed}: ${error instanceof Error ? error.message.split('\n')[0] : error}`,
+            )
+            throw error
+          }
+        })
+      }
+    }
+  })
+} else {
+  it('one round: server, PostgreSQL, slot and sockets fail one after the other', {
+    timeout: ROUND_WITHIN,
+  }, async () => {
+    const faults = FAULTS.filter(({ inOneRound }) => inOneRound)
+    const { verdict } = await play(faults, 1)
+    expect(violations(verdict)).toEqual([])
+    expect(zeros(verdict)).toEqual(NONE)
+    expect(verdict.figures.required).toBeGreaterThan(500)
+  })
+}

@@ -1,0 +1,147 @@
+/** Where a run takes place: a real server, a real PostgreSQL, and networks between them that the run can break. */
+import pg from 'pg'
+import { startTestCluster } from '../../packages/server/test/postgres.ts'
+import { postmasterOf } from '../support/processes.ts'
+import { type StartReport, startServer, type TestServer, temporaryFolder } from '../support/server.ts'
+import { until } from '../support/until.ts'
+import { Network } from './network.ts'
+import { createSchema } from './schema.ts'
+
+export interface Stage {
+  readonly report: StartReport
+  /** Where subscribers' sockets go. */
+  socketUrl(): string
+  /** Where requests go: past the proxy, so that they and the sockets fail apart. */
+  restUrl(): string
+  /** Straight to PostgreSQL. */
+  databaseUrl(): string
+  /** Between subscribers and server. */
+  readonly clients: Network
+  /** Between server and PostgreSQL; null when the server runs its own. */
+  readonly database: Network | null
+  killServer(): Promise<void>
+  startServer(): Promise<void>
+  /** Kills PostgreSQL; whoever supervises it starts it again. */
+  killPostgres(): Promise<void>
+  /** Takes the feed's slot away, also from under its reader. */
+  dropSlot(): Promise<void>
+  healthy(): Promise<boolean>
+  /** Everything that the server said on stderr, its earlier lives included. */
+  logs(): string
+  connect(): Promise<pg.Client>
+  stop(): Promise<void>
+}
+
+const connectTo = async (url: string): Promise<pg.Client> => {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+const withClient = async <T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
+  const client = await connectTo(url)
+  try {
+    return await work(client)
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+const RECOVERS_WITHIN = { within: 30_000, every: 50 }
+
+interface StageOptions {
+  readonly args: () => readonly string[]
+  /** Straight to PostgreSQL; null: the server's own. */
+  readonly url: string | null
+  readonly database: Network | null
+  readonly killPostgres: (server: TestServer) => Promise<void>
+  readonly cleanUp: () => Promise<void>
+}
+
+const openStage = async (options: StageOptions): Promise<Stage> => {
+  const folder = await temporaryFolder()
+  const start = () => startServer({ dataDir: `${folder.path}/data`, args: options.args() })
+  let server = await start()
+  let earlier = ''
+  const { report } = server
+  const databaseUrl = () => options.url ?? server.report.databaseUrl
+  const clients = await Network.start(() => Number(new URL(server.report.url).port))
+  await withClient(databaseUrl(), createSchema)
+  return {
+    report,
+    clients,
+    database: options.database,
+    socketUrl: () => `http://127.0.0.1:${clients.port}`,
+    restUrl: () => server.report.url,
+    databaseUrl,
+    killServer: async () => {
+      await server.kill9()
+      earlier += server.logs()
+    },
+    startServer: async () => {
+      server = await start()
+    },
+    killPostgres: () => options.killPostgres(server),
+    dropSlot: () => withClient(databaseUrl(), dropSlots),
+    healthy: async () => (await fetch(`${server.report.url}/health`)).status === 200,
+    logs: () => earlier + server.logs(),
+    connect: () => connectTo(databaseUrl()),
+    stop: async () => {
+      await clients.stop()
+      await server.stop()
+      await options.database?.stop()
+      await options.cleanUp()
+      await folder.remove()
+    },
+  }
+}
+
+/** A slot that is being read can be dropped once its reader was ended, and before the reader is back. */
+const dropSlots = async (client: pg.Client): Promise<void> => {
+  await until(
+    'the slot is gone',
+    async () => {
+      const mine = `from pg_replication_slots where database = current_database()`
+      await client.query(`select pg_terminate_backend(active_pid) ${mine} and active_pid is not null`)
+      await client.query(`select pg_drop_replication_slot(slot_name) ${mine} and active_pid is null`)
+      return (await client.query(`select 1 ${mine}`)).rows.length === 0
+    },
+    { within: 10_000, every: 1 },
+  )
+}
+
+/** The server with its own PostgreSQL. */
+export const embeddedStage = (): Promise<Stage> =>
+  openStage({
+    args: () => [],
+    url: null,
+    database: null,
+    killPostgres: async ({ dataDir }) => {
+      const before = postmasterOf(dataDir)
+      process.kill(before, 'SIGKILL')
+      await until('PostgreSQL is another', () => postmasterOf(dataDir) !== before, RECOVERS_WITHIN)
+    },
+    cleanUp: async () => {},
+  })
+
+/** The server on a PostgreSQL that others run, behind a network of its own. A cluster that is killed often is started again ever more slowly, so each stage has its own. */
+export const externalStage = async (): Promise<Stage> => {
+  const cluster = await startTestCluster()
+  const name = 'ledger'
+  await withClient(cluster.url, (client) => client.query(`create database ${name}`))
+  const database = await Network.start(() => cluster.port)
+  const proxied = new URL(cluster.urlOf({ database: name }))
+  proxied.port = String(database.port)
+  return openStage({
+    args: () => ['--database-url', proxied.href],
+    url: cluster.urlOf({ database: name }),
+    database,
+    killPostgres: async () => {
+      const before = cluster.pid
+      if (before !== null) process.kill(before, 'SIGKILL')
+      await until('PostgreSQL is another', () => cluster.pid !== null && cluster.pid !== before, RECOVERS_WITHIN)
+    },
+    cleanUp: () => cluster.stop(),
+  })
+}
