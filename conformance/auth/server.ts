@@ -49,11 +49,11 @@ url = "${provider.url}"
 skip_nonce_check = true
 `
 
-/** Starts the real command with a project folder of its own. */
-export const startAuthServer = async (): Promise<AuthServer> => {
+/** Starts the real command with a project folder of its own. `more` is added to its supabase/config.toml. */
+export const startAuthServer = async (more = ''): Promise<AuthServer> => {
   const [mailbox, provider, project] = [await startMailbox(), await startOidc(), await temporaryFolder()]
   await mkdir(join(project.path, 'supabase'))
-  await writeFile(join(project.path, 'supabase', 'config.toml'), config(mailbox, provider))
+  await writeFile(join(project.path, 'supabase', 'config.toml'), config(mailbox, provider) + more)
   const server = await startServer({
     args: ['--dev'],
     cwd: project.path,

@@ -1,7 +1,7 @@
 /** Every HTTP endpoint of the dialects, with a request to it that is right but for the place where the bad input goes. */
 
 /** Whose error shape an endpoint answers with. */
-export type Voice = 'rest' | 'storage' | 'realtime' | 'plain'
+export type Voice = 'rest' | 'storage' | 'realtime' | 'auth' | 'plain'
 
 export interface Endpoint {
   readonly voice: Voice

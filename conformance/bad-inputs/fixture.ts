@@ -26,9 +26,14 @@ create policy buckets on storage.buckets for select using (id = 'open');
 /** How much a server had said when it had started; a build may have spoken before. */
 const said = new WeakMap<TestServer, number>()
 
+/** From here on, every line of the log counts. */
+export const listenToErrors = (server: TestServer): void => {
+  said.set(server, server.logs().length)
+}
+
 export const startFixture = async (): Promise<TestServer> => {
   const server = await startServer()
-  said.set(server, server.logs().length)
+  listenToErrors(server)
   const made = await runTeahouse(['sql', '--data-dir', server.dataDir, '-c', SQL])
   if (made.code !== 0) throw new Error(made.stderr)
   return server
