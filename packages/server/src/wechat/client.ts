@@ -5,7 +5,7 @@ import { AppError } from '../kernel/errors.ts'
 import { isObject, type JsonObject } from '../kernel/json.ts'
 import { createAccessToken } from './access-token.ts'
 import { TOKEN_ERRORS, WechatError } from './errors.ts'
-import { createTransport, type WechatAnswer } from './transport.ts'
+import { createTransport, type WechatAnswer, type WechatRequest } from './transport.ts'
 
 export interface WechatOptions {
   readonly appid: string
@@ -50,7 +50,12 @@ export interface WechatClient {
   qrCode(options: QrCodeOptions): Promise<Uint8Array>
   /** Any other call that needs the app's access token. */
   call(path: string, body: JsonObject): Promise<JsonObject>
+  /** The same for answers of any kind, for files, and for APIs that are asked by GET. */
+  ask(request: OpenRequest): Promise<WechatAnswer>
 }
+
+/** A call whose access token is added. */
+export type OpenRequest = Omit<WechatRequest, 'query'> & { readonly query?: Readonly<Record<string, string>> }
 
 export const createWechatClient = (options: WechatOptions): WechatClient => {
   const { appid, secret, apiBase } = options
@@ -58,20 +63,22 @@ export const createWechatClient = (options: WechatOptions): WechatClient => {
   const token = createAccessToken({ ...options, transport })
 
   /** Asks with the access token; when that is refused, once more with another one. */
-  const withToken = async (path: string, body: JsonObject): Promise<WechatAnswer> => {
+  const ask = async (request: OpenRequest): Promise<WechatAnswer> => {
+    const withToken = (value: string) => transport.ask({ ...request, query: { ...request.query, access_token: value } })
     const first = await token.get()
     try {
-      return await transport.ask({ path, query: { access_token: first }, body })
+      return await withToken(first)
     } catch (error) {
       if (!(error instanceof WechatError) || !TOKEN_ERRORS.has(error.errcode)) throw error
-      return transport.ask({ path, query: { access_token: await token.replace(first) }, body })
+      return withToken(await token.replace(first))
     }
   }
-  const call = async (path: string, body: JsonObject): Promise<JsonObject> => jsonOf(await withToken(path, body))
+  const call = async (path: string, body: JsonObject): Promise<JsonObject> => jsonOf(await ask({ path, body }))
 
   return {
     appid,
     apiBase,
+    ask,
     call,
     async codeToSession(code) {
       const query = { appid, secret, js_code: code, grant_type: 'authorization_code' }
@@ -81,7 +88,7 @@ export const createWechatClient = (options: WechatOptions): WechatClient => {
       return readPhone(await call('/wxa/business/getuserphonenumber', { code }), appid)
     },
     async qrCode(wanted) {
-      const answer = await withToken('/wxa/getwxacodeunlimit', { ...wanted })
+      const answer = await ask({ path: '/wxa/getwxacodeunlimit', body: { ...wanted } })
       if (answer.kind !== 'bytes') throw strange('no picture')
       return answer.bytes
     },

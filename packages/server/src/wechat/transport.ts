@@ -15,8 +15,18 @@ export interface TransportOptions {
 export interface WechatRequest {
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
-  /** Sent as JSON by POST; without it the request is a GET. */
+  /** Sent as JSON by POST; without it and without files the request is a GET. */
   readonly body?: JsonObject
+  /** Sent as a form by POST. */
+  readonly files?: readonly WechatFile[]
+}
+
+export interface WechatFile {
+  /** Name of the form's field. */
+  readonly field: string
+  readonly bytes: Uint8Array
+  readonly type: string
+  readonly name: string
 }
 
 export type WechatAnswer =
@@ -34,14 +44,12 @@ const RETRY_AFTER_MS = [100, 400]
 const LARGEST_ANSWER = 4 * 1024 * 1024
 
 export const createTransport = ({ apiBase, clock, timeout = DEFAULT_TIMEOUT_MS }: TransportOptions): Transport => {
-  const once = async ({ path, query = {}, body }: WechatRequest): Promise<WechatAnswer> => {
+  const once = async ({ path, query = {}, ...content }: WechatRequest): Promise<WechatAnswer> => {
     const url = new URL(apiBase.replace(/\/$/, '') + path)
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
-    const request: RequestInit =
-      body === undefined
-        ? { method: 'GET' }
-        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-    return readAnswer(await send(url, { ...request, redirect: 'error', signal: AbortSignal.timeout(timeout) }))
+    return readAnswer(
+      await send(url, { ...contentOf(content), redirect: 'error', signal: AbortSignal.timeout(timeout) }),
+    )
   }
   return {
     async ask(request) {
@@ -56,6 +64,19 @@ export const createTransport = ({ apiBase, clock, timeout = DEFAULT_TIMEOUT_MS }
       return once(request)
     },
   }
+}
+
+const contentOf = ({ body, files }: Pick<WechatRequest, 'body' | 'files'>): RequestInit => {
+  if (files !== undefined) return { method: 'POST', body: formOf(files) }
+  if (body === undefined) return { method: 'GET' }
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
+const formOf = (files: readonly WechatFile[]): FormData => {
+  const form = new FormData()
+  for (const { field, bytes, type, name } of files)
+    form.append(field, new Blob([Uint8Array.from(bytes)], { type }), name)
+  return form
 }
 
 const away = (why: string): AppError =>

@@ -10,10 +10,12 @@ import type { Clock } from '../../../kernel/clock.ts'
 import { isObject, parseJson } from '../../../kernel/json.ts'
 import type { CredentialIssuer, Grant } from '../credentials.ts'
 import { CloudError, wireErrorOf } from '../errors.ts'
-import type { AdminAction, AdminServices } from './context.ts'
+import type { AdminAction, AdminAnswer, AdminServices } from './context.ts'
 import { databaseActions } from './database.ts'
+import { readForm } from './form.ts'
 import { otherActions } from './functions.ts'
 import { isSignedBy, readSignature } from './signature.ts'
+import { wechatActions } from './wechat.ts'
 
 export interface AdminOptions {
   readonly services: AdminServices
@@ -24,7 +26,7 @@ export interface AdminOptions {
   readonly externalUrl: ExternalUrl
 }
 
-const ACTIONS: Readonly<Record<string, AdminAction>> = { ...databaseActions, ...otherActions }
+const ACTIONS: Readonly<Record<string, AdminAction>> = { ...databaseActions, ...otherActions, ...wechatActions }
 
 /** Mount without a prefix. */
 export const adminSurface =
@@ -35,6 +37,8 @@ export const adminSurface =
     app.setErrorHandler(sendAdminError)
     app.post('/admin', async (request, reply) => {
       const answer = await answerTo(options, request)
+      // Bytes are a protobuf message; SDKs take anything but JSON for one.
+      if (Buffer.isBuffer(answer)) return reply.header('content-type', 'application/octet-stream').send(answer)
       return reply.send({ requestId: request.id, ...answer })
     })
   }
@@ -47,8 +51,8 @@ export const sendAdminError = (error: unknown, request: FastifyRequest, reply: F
   return reply.code(200).send({ requestId: request.id, ...said })
 }
 
-const answerTo = async (options: AdminOptions, request: FastifyRequest) => {
-  const body = bodyOf(request)
+const answerTo = async (options: AdminOptions, request: FastifyRequest): Promise<AdminAnswer | Buffer> => {
+  const body = await bodyOf(request)
   const grant = authorize(options, request, body)
   const action =
     typeof body.action === 'string' && Object.hasOwn(ACTIONS, body.action) ? ACTIONS[body.action] : undefined
@@ -57,8 +61,11 @@ const answerTo = async (options: AdminOptions, request: FastifyRequest) => {
   return action({ services, body, caller: keyCaller('service_role'), grant, base: externalUrl(request) })
 }
 
-const bodyOf = (request: FastifyRequest): Readonly<Record<string, unknown>> => {
+/** JSON; or the parts of a form, of which those that are files are bytes. */
+const bodyOf = async (request: FastifyRequest): Promise<Readonly<Record<string, unknown>>> => {
   const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  const type = request.headers['content-type'] ?? ''
+  if (type.startsWith('multipart/form-data')) return readForm(bytes, type)
   const body = parseJson(bytes.toString('utf8'))
   if (isObject(body)) return body
   throw new CloudError('INVALID_COMMON_PARAM', 'the body is not a JSON object')

@@ -33,4 +33,4 @@ export interface AdminAnswer {
   readonly [field: string]: unknown
 }
 
-export type AdminAction = (request: AdminRequest) => Promise<AdminAnswer>
+export type AdminAction = (request: AdminRequest) => Promise<AdminAnswer | Buffer>
