@@ -121,7 +121,7 @@ create function bson.reach(v jsonb, path text[], expand boolean) returns jsonb[]
   language plpgsql immutable parallel safe
 as $$
 declare
-  found jsonb[] := '{}';
+  reached jsonb[] := '{}';
   element jsonb;
 begin
   if cardinality(path) = 0 then
@@ -137,22 +137,22 @@ begin
     when 'array' then
       for element in select jsonb_array_elements(v) loop
         if bson.is_doc(element) then
-          found := found || bson.reach(element, path, expand);
+          reached := reached || bson.reach(element, path, expand);
         end if;
       end loop;
       if path[1] ~ '^(0|[1-9][0-9]{0,8})$' then
         element := v -> path[1]::integer;
-        if element is null then return found; end if;
+        if element is null then return reached; end if;
         if cardinality(path) = 1 then
-          found := array_append(found, element);
+          reached := array_append(reached, element);
         elsif bson.is_doc(element) then
-          found := found || bson.reach(element, path[2:], expand);
+          reached := reached || bson.reach(element, path[2:], expand);
         elsif jsonb_typeof(element) = 'array' then
-          found := found || bson.reach(
+          reached := reached || bson.reach(
             case when path[2] ~ '^(0|[1-9][0-9]{0,8})$' then element -> path[2]::integer end, path[3:], expand);
         end if;
       end if;
-      return found;
+      return reached;
     else
       return array[null::jsonb];
   end case;
@@ -160,26 +160,26 @@ end
 $$;
 
 /* Whether one of the values has this key. */
-create function bson.has(found jsonb[], wanted bytea) returns boolean
+create function bson.has(reached jsonb[], wanted bytea) returns boolean
   language plpgsql immutable parallel safe
 as $$
 declare
   each jsonb;
 begin
-  foreach each in array found loop
+  foreach each in array reached loop
     if bson.key(each) = wanted then return true; end if;
   end loop;
   return false;
 end
 $$;
 
-create function bson.has_any(found jsonb[], wanted bytea[]) returns boolean
+create function bson.has_any(reached jsonb[], wanted bytea[]) returns boolean
   language plpgsql immutable parallel safe
 as $$
 declare
   each jsonb;
 begin
-  foreach each in array found loop
+  foreach each in array reached loop
     if bson.key(each) = any (wanted) then return true; end if;
   end loop;
   return false;
@@ -187,14 +187,14 @@ end
 $$;
 
 /* Whether one of the values lies in low <= key < high. */
-create function bson.has_between(found jsonb[], low bytea, high bytea) returns boolean
+create function bson.has_between(reached jsonb[], low bytea, high bytea) returns boolean
   language plpgsql immutable parallel safe
 as $$
 declare
   each jsonb;
   k bytea;
 begin
-  foreach each in array found loop
+  foreach each in array reached loop
     k := bson.key(each);
     if k >= low and k < high then return true; end if;
   end loop;
@@ -203,41 +203,41 @@ end
 $$;
 
 /* Whether the path led to something. */
-create function bson.has_some(found jsonb[]) returns boolean
+create function bson.has_some(reached jsonb[]) returns boolean
   language sql immutable parallel safe
 as $$
-  select exists (select from unnest(found) as each where each is not null)
+  select exists (select from unnest(reached) as each where each is not null)
 $$;
 
 /* Whether one of the values is a text that matches. */
-create function bson.has_text(found jsonb[], pattern text) returns boolean
+create function bson.has_text(reached jsonb[], pattern text) returns boolean
   language plpgsql immutable parallel safe
 as $$
 declare
   each jsonb;
 begin
-  foreach each in array found loop
+  foreach each in array reached loop
     if jsonb_typeof(each) = 'string' and each #>> '{}' ~ pattern then return true; end if;
   end loop;
   return false;
 end
 $$;
 
-create function bson.has_size(found jsonb[], size integer) returns boolean
+create function bson.has_size(reached jsonb[], size integer) returns boolean
   language sql immutable parallel safe
 as $$
-  select exists (select from unnest(found) as each where case when jsonb_typeof(each) = 'array' then jsonb_array_length(each) = size end)
+  select exists (select from unnest(reached) as each where case when jsonb_typeof(each) = 'array' then jsonb_array_length(each) = size end)
 $$;
 
 /* Whether one of the values is a number whose whole part leaves this remainder. */
-create function bson.has_remainder(found jsonb[], divisor numeric, remainder numeric) returns boolean
+create function bson.has_remainder(reached jsonb[], divisor numeric, remainder numeric) returns boolean
   language plpgsql immutable parallel safe
 as $$
 declare
   each jsonb;
   n numeric;
 begin
-  foreach each in array found loop
+  foreach each in array reached loop
     n := case
       when jsonb_typeof(each) = 'number' then (each #>> '{}')::numeric
       when each ?| array['$numberLong', '$numberDouble', '$numberDecimal'] then bson.tagged_number(each)

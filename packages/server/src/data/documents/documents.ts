@@ -4,8 +4,17 @@
  * Dialects decode a request into these types (`ejson.ts` for values), call one function, and render the answer. Who may do what is decided
  * here and below: row-level security always, a collection's security rule on top. Every refusal is a `DocumentError` with a `reason`.
  */
+import type { CatalogService } from '../../db/catalog/service.ts'
+import type { Pool } from '../../db/pool.ts'
 import type { Doc } from '../../expr/bson/value.ts'
 import type { Caller } from '../../identity/caller.ts'
+import type { Clock } from '../../kernel/clock.ts'
+import type { Ids } from '../../kernel/ids.ts'
+import { Access } from './access.ts'
+import { aggregate, expressionTest } from './aggregate/aggregate.ts'
+import { createCollections } from './collections.ts'
+import { lookUp, MetadataStore } from './metadata.ts'
+import { count, find } from './reading.ts'
 import type {
   AggregateRequest,
   CollectionInfo,
@@ -20,6 +29,11 @@ import type {
   UpdateRequest,
   UpdateResult,
 } from './requests.ts'
+
+import { poolRunner } from './runner.ts'
+import { DEFAULT_LIMITS, type EngineContext, type EngineLimits } from './session.ts'
+import { OpenTransactions, type TransactionLimits } from './transactions.ts'
+import { insert, remove, update } from './writing.ts'
 
 export { DocumentError, type DocumentReason } from './errors.ts'
 export type * from './requests.ts'
@@ -62,4 +76,51 @@ export interface Transactions {
   start(caller: Caller): Promise<string>
   commit(caller: Caller, id: string): Promise<void>
   abort(caller: Caller, id: string): Promise<void>
+}
+
+export interface DocumentsOptions {
+  /** The pool that requests run on. */
+  readonly requests: Pool
+  readonly owner: Pool
+  readonly catalog: CatalogService
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Schemas whose tables are collections too, the first one first. */
+  readonly schemas: readonly string[]
+  readonly limits?: EngineLimits
+  readonly transactions?: TransactionLimits
+}
+
+/** The engine, and what ends it: transactions that are still open are undone. */
+export const createDocuments = (options: DocumentsOptions): Documents & { stop(): Promise<void> } => {
+  const { requests, owner, catalog, clock, ids, schemas } = options
+  const metadata = new MetadataStore(owner)
+  const onPool = poolRunner(requests)
+  const open = new OpenTransactions(requests, { clock, ids }, options.transactions)
+  const context: EngineContext = {
+    access: new Access({
+      metadata,
+      catalog,
+      clock,
+      schemas,
+      lookUp: (collection, id) => lookUp(owner, collection, id),
+    }),
+    clock,
+    ids,
+    limits: options.limits ?? DEFAULT_LIMITS,
+    expression: expressionTest(clock),
+    runner: (transaction) => (transaction === undefined ? onPool : open.runner(transaction)),
+  }
+  return {
+    collections: createCollections(onPool, metadata),
+    transactions: open,
+    find: (caller, request) => find(context, caller, request),
+    count: (caller, request) => count(context, caller, request),
+    insert: (caller, request) => insert(context, caller, request),
+    update: async (caller, request) => update(context, caller, request, { returning: false }),
+    updateAndReturn: (caller, request) => update(context, caller, request, { returning: true }),
+    remove: (caller, request) => remove(context, caller, request),
+    aggregate: (caller, request) => aggregate(context, caller, request),
+    stop: () => open.stop(),
+  }
 }

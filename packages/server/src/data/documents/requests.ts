@@ -51,7 +51,9 @@ export interface UpdateRequest extends Filtered {
 }
 
 export interface UpdateResult {
-  /** Documents that matched and were written. */
+  /** Documents that the query found and the caller may change. */
+  readonly matched: number
+  /** Those of them that are different now, and what an upsert inserted does not count. */
   readonly updated: number
   /** The key of the document that an upsert inserted. */
   readonly upsertedId: DocumentId | null
