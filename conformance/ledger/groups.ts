@@ -96,6 +96,8 @@ export class Steward extends Writer {
 /** Writes what the run itself needs; never by itself. */
 export class Herald extends Writer {
   readonly #connection: SqlConnection
+  /** The newest fence, 0 before the first, and when it was made. */
+  newest = { id: 0, at: 0 }
 
   constructor(options: WriterOptions) {
     super(options)
@@ -117,11 +119,12 @@ export class Herald extends Writer {
   async fence(): Promise<void> {
     const { nextId, name } = this.options
     const id = nextId()
-    await this.write([{ table: 'fence', id, op: 'INSERT' }], (n) =>
+    const outcome = await this.write([{ table: 'fence', id, op: 'INSERT' }], (n) =>
       this.#connection.transact([
         ['insert into public.fence (id, writer, n, body) values ($1, $2, $3, $4)', id, name, n, ''],
       ]),
     )
+    if (outcome === 'acknowledged') this.newest = { id, at: performance.now() }
   }
 
   /** Large rows that everybody sees, each in a transaction of its own. */

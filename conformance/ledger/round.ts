@@ -23,6 +23,9 @@ const SCORES = [1, 2, 3] as const
 const USERS = [1, 2, 3, 4, 5].map((n) => `00000000-0000-4000-8000-00000000000${n}`)
 /** Acknowledged writes before, between and after the faults. */
 const WRITES_PER_PHASE = 120
+/** Where several faults follow each other. */
+const WRITES_PER_FAULT = 60
+const FENCE_EVERY_MS = 500
 const RESTS_WITHIN = { within: 40_000, every: 50 }
 /** More than the server keeps for a reader that does not read: its queue, and what the kernels hold. */
 const BULK = { count: 400, bytes: 60_000 }
@@ -94,6 +97,7 @@ class Population {
 export const playRound = async (stage: Stage, faults: readonly Fault[], seed: number): Promise<Round> => {
   const began = performance.now()
   const random = randomFrom(seed)
+  const phase = faults.length > 1 ? WRITES_PER_FAULT : WRITES_PER_PHASE
   const people = new Population(stage, random, { bulk: faults.some(({ name }) => name === 'slow reader') })
   const { herald, steward, writers, subscribers } = people
   try {
@@ -104,11 +108,11 @@ export const playRound = async (stage: Stage, faults: readonly Fault[], seed: nu
     await until('somebody listens', () => subscribers.some(({ joined }) => joined), RESTS_WITHIN)
     for (const [index, fault] of faults.entries()) {
       const own = random.fork(`fault ${index}`)
-      await people.write(own.between(WRITES_PER_PHASE / 2, WRITES_PER_PHASE))
+      await people.write(own.between(phase / 2, phase))
       await fault.happen({ stage, random: own, starveOneReader: () => starve(people) })
       await until('the server is well again', () => stage.healthy(), RESTS_WITHIN)
     }
-    await people.write(WRITES_PER_PHASE)
+    await people.write(phase)
     await Promise.all(writers.map((writer) => writer.stop()))
     const { stuck, settled } = await comeToRest(stage, people)
     const verdict = await judge(stage, people, settled)
@@ -139,15 +143,15 @@ const comeToRest = async (
   await observer.end()
   const settled = performance.now()
   for (const subscriber of subscribers) subscriber.calm()
-  const late = () => subscribers.filter(({ upToDate }) => !upToDate)
+  const late = () => subscribers.filter((subscriber) => !subscriber.isUpToDate(herald.newest.id))
   const rested = until(
     'everybody is up to date',
     async () => {
       // Whoever joins late needs one more fence.
-      if (late().length > 0) await herald.fence()
+      if (late().length > 0 && performance.now() - herald.newest.at > FENCE_EVERY_MS) await herald.fence()
       return late().length === 0
     },
-    { within: RESTS_WITHIN.within, every: 200 },
+    { within: RESTS_WITHIN.within, every: 50 },
   )
   const stuck = await rested.then(
     () => [],

@@ -3,7 +3,7 @@
  * over. Everything goes into its ledger. It never guesses that something was missed: only what the server says counts.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Operation, Subscription, Wanted } from './ledger.ts'
+import { type Operation, rowKey, type Subscription, type Wanted } from './ledger.ts'
 import { type Message, Phoenix, type Vsn } from './phoenix.ts'
 import type { Random } from './random.ts'
 import { Replica } from './replica.ts'
@@ -64,12 +64,13 @@ export class Subscriber {
     this.#restless = false
   }
 
-  /** Whether it is joined, has read everything, and was told of a fence since its join. */
-  get upToDate(): boolean {
+  /** Whether it is joined, has read everything, was told of a fence since its join, and knows the newest one. */
+  isUpToDate(newest: number): boolean {
     const { subscription, replica } = this.#life ?? {}
-    if (subscription === undefined || replica === undefined) return false
-    const isFenced = subscription.deliveries.some(({ table }) => table === 'fence')
-    return subscription.joined !== null && subscription.ended === null && replica.settled && isFenced
+    if (subscription === undefined || replica === undefined || !this.joined || !replica.settled) return false
+    return (
+      subscription.held.has(rowKey('fence', newest)) && subscription.deliveries.some(({ table }) => table === 'fence')
+    )
   }
 
   get joined(): boolean {
