@@ -15,6 +15,8 @@ export interface Case {
   readonly role?: string
   /** Claim `sub` of the caller. */
   readonly sub?: string
+  /** The schema that it asks about; the first one by default. A feature may say it for all of its cases. */
+  readonly schema?: string
   /** Settings that differ from the corpus's own. */
   readonly config?: Partial<RestConfig>
   /** Really commit; every other case is undone. */
@@ -53,7 +55,11 @@ export const readCorpus = (): readonly Feature[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .sort()
-    .flatMap((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Feature[])
+    .flatMap((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as (Feature & Pick<Case, 'schema'>)[])
+    .map(({ feature, schema, cases }) => ({
+      feature,
+      cases: schema === undefined ? cases : cases.map((each) => ({ schema, ...each })),
+    }))
 
 export interface Answer {
   readonly status: number

@@ -17,20 +17,23 @@ export interface Harness {
 
 /** The configuration that the corpus is written for, unless a case says otherwise. */
 export const CORPUS_CONFIG: Partial<RestConfig> = {
-  schemas: ['town', 'annex'],
+  schemas: ['town', 'annex', 'guild'],
   extraSearchPath: ['public', 'extensions'],
   aggregates: true,
   plans: true,
   safeUpdate: false,
 }
 
-const fixture = readFileSync(new URL('./fixture.sql', import.meta.url), 'utf8')
+/** The town, then the guild. */
+export const FIXTURE = ['fixture.sql', 'fixture-guild.sql']
+  .map((name) => readFileSync(new URL(`./${name}`, import.meta.url), 'utf8'))
+  .join('\n')
 
 export const startHarness = async (
   options: { readonly version?: Major; readonly sql?: string; readonly config?: Partial<RestConfig> } = {},
 ): Promise<Harness> => {
   const database = await createTestDatabase(options.version ?? '18')
-  await database.sql(options.sql ?? fixture)
+  await database.sql(options.sql ?? FIXTURE)
   const catalog = new CatalogService({ pool: database.owner, connection: database.connection, clock: systemClock })
   await catalog.start()
   const app = appOver(database, catalog, options.config ?? CORPUS_CONFIG)

@@ -12,7 +12,7 @@ export interface Replay {
   stop(): Promise<void>
 }
 
-/** A remote server needs the fixture loaded, `pgrst.db_schemas = 'town, annex'`, aggregates and plans on, safe updates off, and `db_tx_end = 'rollback'`. */
+/** A remote server needs the fixture loaded, `pgrst.db_schemas = 'town, annex, guild'`, aggregates and plans on, safe updates off, and `db_tx_end = 'rollback'`. */
 export const startReplay = (version: Major): Promise<Replay> => {
   const url = process.env.TEAHOUSE_CORPUS_URL
   const secret = process.env.TEAHOUSE_CORPUS_SECRET
@@ -84,5 +84,6 @@ const payloadOf = ({ body }: Case): string | undefined =>
 
 const headersOf = (each: Case): Record<string, string> => ({
   ...(each.body === undefined ? {} : { 'content-type': 'application/json' }),
+  ...(each.schema === undefined ? {} : { 'accept-profile': each.schema, 'content-profile': each.schema }),
   ...each.headers,
 })

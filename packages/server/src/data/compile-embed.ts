@@ -3,7 +3,14 @@ import type { Relation } from '../db/catalog/catalog.ts'
 import type { Compare } from '../expr/ast.ts'
 import { fieldSql } from '../expr/sql.ts'
 import { empty, type Fragment, frag, ident, join, keyword } from '../sql/sql.ts'
-import { aggregateSql, type CompiledNode, compileNode, type OutputColumn, selectSql } from './compile-read.ts'
+import {
+  aggregateSql,
+  type CompiledNode,
+  compileNode,
+  hasAggregate,
+  type OutputColumn,
+  selectSql,
+} from './compile-read.ts'
 import { DataError } from './errors.ts'
 import type { OrderTerm, SelectEmbed, SelectField } from './query.ts'
 import { type ColumnPairs, findRelationships, isToOne, type Relationship, relationshipsOf } from './relationships.ts'
@@ -192,7 +199,11 @@ const aggregateFields = (item: SelectEmbed): readonly SelectField[] =>
 // --- several related rows
 
 const toManyEmbed = (parts: Parts): CompiledEmbed => {
-  const { item, node, link, alias, source } = parts
+  const { item, node, link, alias } = parts
+  if (item.spread && hasAggregate(item)) {
+    const what = 'Aggregates are not implemented for one-to-many or many-to-many spreads.'
+    throw new DataError({ kind: 'not_implemented', what })
+  }
   const name = item.alias ?? item.target
   const rows = selectSql(node, link.from, { where: link.where })
   const present = frag`${ident(alias, '#present')} is not null`
@@ -211,7 +222,7 @@ const toManyEmbed = (parts: Parts): CompiledEmbed => {
     exists: existsOf(parts),
     present,
     orderValue: (_term, origin) => {
-      throw new DataError({ kind: 'order_not_to_one', origin, target: source.name })
+      throw new DataError({ kind: 'order_not_to_one', origin, target: name })
     },
   }
 }

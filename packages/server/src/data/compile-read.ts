@@ -1,4 +1,5 @@
 /** One level of a read as SQL: columns, lateral joins for embeds, conditions, grouping, order and range. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Column } from '../db/catalog/catalog.ts'
 import type { Compare, Expr } from '../expr/ast.ts'
 import { fieldSql, toSql } from '../expr/sql.ts'
@@ -70,7 +71,7 @@ export const compileNode = (
       ...[conditionSql(node.where, scope, 'exists')].filter((each) => each !== null),
       ...inner.map((embed) => embed.exists),
     ],
-    order: node.order.map((term) => orderSql(term, scope)),
+    order: node.order.map((term) => orderSql(term, scope, grouped ? positionOf(term, node) : null)),
     limit: restrict(node.limit, context.maxRows),
     offset: node.offset,
     embeds,
@@ -205,10 +206,27 @@ const compareSql = (expr: Compare, scope: NodeScope, mode: 'joined' | 'exists'):
 
 // --- order and range
 
-const orderSql = (term: OrderTerm, scope: NodeScope): Fragment => {
+/**
+ * The column of a grouped select that an order by a JSON path means. The path holds parameters, so Postgres would not see that it is the
+ * very expression that the rows are grouped by. Null where the order names a plain column, or what stands before cannot be counted.
+ */
+const positionOf = (term: OrderTerm, { select }: ReadNode): number | null => {
+  if (term.relation !== null || term.path.length === 0) return null
+  const at = select.findIndex(
+    (item) => item.kind === 'field' && item.aggregate === null && item.cast === null && isSameField(item, term),
+  )
+  const plain = select.slice(0, at).every((item) => item.kind === 'field' && item.name !== '*')
+  return at === -1 || !plain ? null : at + 1
+}
+
+const isSameField = (a: Pick<OrderTerm, 'name' | 'path'>, b: Pick<OrderTerm, 'name' | 'path'>): boolean =>
+  a.name === b.name && isDeepStrictEqual(a.path, b.path)
+
+const orderSql = (term: OrderTerm, scope: NodeScope, position: number | null): Fragment => {
   const direction = term.direction === null ? empty : keyword(` ${term.direction}`)
   const nulls = term.nulls === null ? empty : keyword(` nulls ${term.nulls}`)
-  return frag`${orderValue(term, scope)}${direction}${nulls}`
+  const value = position === null ? orderValue(term, scope) : keyword(String(position))
+  return frag`${value}${direction}${nulls}`
 }
 
 const orderValue = (term: OrderTerm, { source, context, embeds }: NodeScope): Fragment => {

@@ -1,5 +1,5 @@
 /** Which function a call means, by name and by the names of its arguments. */
-import type { FunctionArgument, FunctionInfo } from '../db/catalog/catalog.ts'
+import type { FunctionInfo } from '../db/catalog/catalog.ts'
 import { DataError } from './errors.ts'
 import type { Call, CallArguments } from './query.ts'
 import { mostSimilar } from './similar.ts'
@@ -91,10 +91,11 @@ const similarCall = (name: string, keys: readonly string[], all: readonly Functi
       name,
       all.map((each) => each.name),
     )
-  const lists = new Map(overloads.map((each) => [argumentList(each.inputs), each]))
-  const best = mostSimilar(keys.join(', '), lists.keys())
-  return best === null ? null : `${name}(${best})`
+  const best = mostSimilar(
+    signature(keys),
+    overloads.map((each) => signature(each.inputs.map((input) => input.name))),
+  )
+  return best === null ? null : `${name}${best}`
 }
 
-export const argumentList = (inputs: readonly FunctionArgument[]): string =>
-  inputs.map((input) => input.name).join(', ')
+const signature = (names: readonly string[]): string => `(${[...names].sort().join(', ')})`

@@ -142,7 +142,7 @@ const planReplace = (
       message: 'limit/offset querystring parameters are not allowed for PUT',
     })
   }
-  if (!namesWholeKey(query.rootFilter, primaryKey)) {
+  if (query.hasTree || !namesWholeKey(query.rootFilter, primaryKey)) {
     throw new RestError(405, {
       code: 'PGRST105',
       message: "Filters must include all and only primary key columns with 'eq' operators",

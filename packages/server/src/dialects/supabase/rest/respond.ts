@@ -142,7 +142,10 @@ const withSettings = (answer: HttpAnswer, outcome: Outcome): HttpAnswer => {
   const status = outcome.status === null ? answer.status : readStatus(outcome.status)
   const overridden = new Set(extra.map(([name]) => name.toLowerCase()))
   const kept = answer.headers.filter(([name]) => !overridden.has(name.toLowerCase()))
-  return { ...answer, status, headers: [...kept, ...extra] }
+  // The HTTP server adds a character set to texts whose type names none; bytes it leaves alone.
+  const ownType = overridden.has('content-type') && typeof answer.body === 'string'
+  const body = ownType ? Buffer.from(answer.body) : answer.body
+  return { status, headers: [...kept, ...extra], body }
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/

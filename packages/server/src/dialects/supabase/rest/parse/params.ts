@@ -72,6 +72,8 @@ export interface ParsedQuery {
   /** No `select`, or `select=*`: a media type of the relation's own may apply. */
   readonly defaultSelect: boolean
   readonly hasRange: boolean
+  /** A tree of conditions at any level. */
+  readonly hasTree: boolean
 }
 
 interface Level {
@@ -83,7 +85,8 @@ interface MutableNode {
   readonly items: readonly ParsedItem[]
   readonly children: readonly Level[]
   readonly filters: Expr[]
-  order: readonly OrderTerm[]
+  /** The first `order` of a level counts. */
+  order: readonly OrderTerm[] | null
   limit: bigint | null
   offset: bigint
 }
@@ -94,10 +97,12 @@ export const parseQuery = (pairs: Pairs, forCall: boolean): ParsedQuery => {
   const root = levelOf(parseSelect(select ?? '*'), { left: MAX_ITEMS })
   const rest: [string, string][] = []
   let hasRange = false
+  let hasTree = false
   for (const [name, value] of pairs) {
     if (name === 'select' || name === 'columns' || name === 'on_conflict') continue
     if (isReserved(name)) {
       hasRange ||= name === 'limit' || name === 'offset'
+      hasTree ||= /(?:^|\.)(?:and|or)$/.test(name)
       applyReserved(root, name, value)
     } else if (forCall && !name.includes('.') && !looksLikeFilter(value)) rest.push([name, value])
     else applyFilter(root, name, value)
@@ -110,6 +115,7 @@ export const parseQuery = (pairs: Pairs, forCall: boolean): ParsedQuery => {
     arguments: rest,
     defaultSelect: select === undefined || select === '*',
     hasRange,
+    hasTree,
   }
 }
 
@@ -142,7 +148,7 @@ const levelOf = (items: readonly ParsedItem[], budget: { left: number }): Mutabl
   const children = items.flatMap((item) =>
     item.kind === 'embed' ? [{ item, level: levelOf(item.items, budget) }] : [],
   )
-  return { items, children, filters: [], order: [], limit: null, offset: 0n }
+  return { items, children, filters: [], order: null, limit: null, offset: 0n }
 }
 
 const freeze = (node: MutableNode): ReadNode => {
@@ -154,7 +160,7 @@ const freeze = (node: MutableNode): ReadNode => {
     const { kind, target, hint, join, alias, spread } = item
     return { kind, target, hint, join, alias, spread, node: freeze(level ?? levelOf(item.items, { left: MAX_ITEMS })) }
   })
-  return { select, where: and(node.filters), order: node.order, limit: node.limit, offset: node.offset }
+  return { select, where: and(node.filters), order: node.order ?? [], limit: node.limit, offset: node.offset }
 }
 
 /** The level that a path of embed names leads to. */
@@ -182,7 +188,7 @@ const applyReserved = (root: MutableNode, name: string, value: string): void => 
     path.map((part) => new Scanner('tree path', part).name()),
   )
   if (what === 'and' || what === 'or') node.filters.push(parseTree(what, negated, value))
-  else if (what === 'order') node.order = value === '' ? [] : parseOrder(value)
+  else if (what === 'order') node.order ??= value === '' ? [] : parseOrder(value)
   else if (what === 'limit') node.limit = parseLimit(value)
   else node.offset = parseNumber(value) ?? 0n
 }
