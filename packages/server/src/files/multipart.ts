@@ -45,7 +45,10 @@ export interface WantedPart {
 }
 
 export interface Multipart {
-  create(actor: Actor, draft: Omit<ResumableDraft, 'length' | 'signed' | 'description'>): Promise<PendingUpload>
+  create(
+    actor: Actor,
+    draft: Omit<ResumableDraft, 'length' | 'signed' | 'description' | 'concat'>,
+  ): Promise<PendingUpload>
   /** Stores a part, in place of one with the same number. Answers its MD5 in hex. */
   putPart(actor: Actor, target: PartOf, part: PartBody): Promise<string>
   /** Stores a part that is an object's bytes, or a range of them. `find` finds the object as the actor sees it. */
@@ -75,7 +78,7 @@ export const createMultipart = (options: AssemblyOptions): Multipart => {
 
   return {
     create: (actor, draft) =>
-      beginUpload(options, actor, 's3', { ...draft, length: null, signed: false, description: null }),
+      beginUpload(options, actor, 's3', { ...draft, length: null, signed: false, description: null, concat: null }),
 
     async putPart(actor, target, { number, announced, body }) {
       assertPartNumber(number)

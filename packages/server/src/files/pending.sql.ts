@@ -17,6 +17,8 @@ export interface UploadDraft extends Address {
   readonly cacheControl: string | null
   readonly userMetadata: JsonObject | null
   readonly description: string | null
+  /** `partial` for a piece of a file, `final;…` for the file, in the client's own words; null for an ordinary upload. */
+  readonly concat: string | null
   /** ISO 8601. */
   readonly expiresAt: string
 }
@@ -50,6 +52,7 @@ const uploadJson = frag`json_build_object(
   'cacheControl', upload.cache_control,
   'userMetadata', upload.user_metadata,
   'description', upload.description,
+  'concat', upload.concat,
   'received', upload.received,
   'epoch', upload.epoch,
   'versions', upload.versions,
@@ -67,7 +70,7 @@ const partJson = frag`json_build_object(
 export const insertUpload = (draft: UploadDraft): Statement => sql('files.insert_upload')`
   insert into teahouse.upload (
     id, protocol, bucket_id, name, owner_id, signed, mode, length,
-    content_type, cache_control, user_metadata, description, expires_at
+    content_type, cache_control, user_metadata, description, concat, expires_at
   )
   values (
     ${draft.id}::uuid,
@@ -82,6 +85,7 @@ export const insertUpload = (draft: UploadDraft): Statement => sql('files.insert
     ${draft.cacheControl},
     ${draft.userMetadata}::jsonb,
     ${draft.description},
+    ${draft.concat},
     ${draft.expiresAt}::timestamptz
   )
   returning ${uploadJson}::text as json`
@@ -189,6 +193,17 @@ export const finishUpload = (id: string, now: Date): Statement => sql('files.fin
 export const deleteParts = (id: string): Statement => sql('files.delete_parts')`
   delete from teahouse.upload_part
    where upload_part.upload_id = ${id}::uuid`
+
+/** Forgets the pieces that a file was made of; their bytes are collected unless the file took them over. */
+export const deleteUploads = (ids: readonly string[]): Statement => sql('files.delete_uploads')`
+  delete from teahouse.upload
+   where upload.id = any(${ids}::uuid[])`
+
+/** All bytes are in: those of the pieces that it was made of. */
+export const receiveAll = (id: string): Statement => sql('files.receive_all')`
+  update teahouse.upload
+     set received = upload.length
+   where upload.id = ${id}::uuid`
 
 export const deleteUpload = (id: string): Statement => sql('files.delete_upload')`
   delete from teahouse.upload

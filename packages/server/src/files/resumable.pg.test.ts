@@ -57,6 +57,7 @@ describe('two nodes', () => {
       cacheControl: null,
       userMetadata: null,
       description: null,
+      concat: null,
     }) as const
   const append = (offset: number, body: Readable): Append => ({ offset, announced: null, body })
 

@@ -16,11 +16,13 @@ import {
   advanceUpload,
   claimUpload,
   deleteUpload,
+  deleteUploads,
   findUpload,
   insertUpload,
   listParts,
   type Part,
   type PendingUpload,
+  receiveAll,
   setUploadLength,
   type UploadDraft,
   type UploadProtocol,
@@ -45,6 +47,11 @@ export interface Append {
   readonly body: Readable
 }
 
+export interface Pieces {
+  readonly ids: readonly string[]
+  readonly authorise: Authorise
+}
+
 export interface Resumable {
   /** Throws unless this actor might upload this file right now. */
   create(actor: Actor, draft: ResumableDraft): Promise<PendingUpload>
@@ -56,6 +63,8 @@ export interface Resumable {
   find(id: string, authorise: Authorise): Promise<PendingUpload>
   /** Stores what comes. A broken connection rejects, after its bytes were counted. */
   append(id: string, authorise: Authorise, append: Append): Promise<PendingUpload>
+  /** Makes one file of pieces that are whole, in this order, and forgets the pieces. */
+  concatenate(actor: Actor, draft: Omit<ResumableDraft, 'length'>, pieces: Pieces): Promise<PendingUpload>
   /** Forgets the upload and its bytes. */
   remove(id: string, authorise: Authorise): Promise<void>
 }
@@ -112,6 +121,8 @@ export const createResumable = (options: AssemblyOptions): Resumable => {
       })
     },
 
+    concatenate: (actor, draft, pieces) => concatenate(options, turns, { actor, draft, pieces }),
+
     async remove(id, authorise) {
       await authorised(id, authorise)
       await turns.take(id, async () => {
@@ -154,9 +165,10 @@ const claim = async ({ door, clock }: AssemblyOptions, id: string): Promise<Pend
   return upload
 }
 
-/** Finishes an upload that has all its bytes. */
+/** Finishes an upload that has all its bytes. A piece of a file waits for the others. */
 const settle = async (options: AssemblyOptions, actor: Actor, upload: PendingUpload): Promise<PendingUpload> => {
-  if (upload.finished || upload.length === null || upload.received < upload.length) return upload
+  if (upload.concat === 'partial' || upload.finished || upload.length === null || upload.received < upload.length)
+    return upload
   const parts = await options.door.rows<Part>(SYSTEM, listParts(upload.id))
   await assemble(options, actor, upload, parts)
   return { ...upload, finished: true }
@@ -169,12 +181,62 @@ const isWhole = ({ length, received, finished }: PendingUpload): boolean => rece
 const isPassing = (error: unknown): boolean =>
   error instanceof AppError && (error.code === 'unavailable' || error.code === 'timeout')
 
+/**
+ * The pieces stay what they are until the file has its row: whoever is cut off in between, or refused for want of room, names them again.
+ */
+const concatenate = async (
+  options: AssemblyOptions,
+  turns: Turns,
+  { actor, draft, pieces }: { actor: Actor; draft: Omit<ResumableDraft, 'length'>; pieces: Pieces },
+): Promise<PendingUpload> => {
+  const { door, collector } = options
+  const found: PendingUpload[] = []
+  for (const id of pieces.ids) found.push(await requirePiece(options, id, { ...pieces, bucketId: draft.bucketId }))
+  const length = found.reduce((sum, { received }) => sum + received, 0)
+  const upload = await beginUpload(options, actor, 'tus', { ...draft, length })
+  return turns.take(upload.id, async () => {
+    try {
+      const parts: Part[] = []
+      for (const { id } of found) parts.push(...(await door.rows<Part>(SYSTEM, listParts(id))))
+      if (parts.length > MOST_PARTS) throw refusal('invalid_parameter', 'The upload came in too many parts')
+      await assemble(options, actor, upload, parts)
+    } catch (error) {
+      await door.transaction(SYSTEM, (session) => session.run(deleteUpload(upload.id))).catch(() => {})
+      throw error
+    }
+    await door.transaction(SYSTEM, async (session) => {
+      await session.run(receiveAll(upload.id))
+      await session.run(deleteUploads(pieces.ids))
+    })
+    collector.kick()
+    return { ...upload, received: length, finished: true }
+  })
+}
+
+const requirePiece = async (
+  { door, clock }: AssemblyOptions,
+  id: string,
+  { authorise, bucketId }: Pieces & { readonly bucketId: string },
+): Promise<PendingUpload> => {
+  const [piece] = isUploadId(id)
+    ? await door.rows<PendingUpload>(SYSTEM, findUpload(id, 'tus', new Date(clock.now())))
+    : []
+  if (piece === undefined) throw uploadNotFound()
+  await authorise(piece)
+  if (piece.concat !== 'partial' || piece.bucketId !== bucketId) {
+    throw refusal('invalid_parameter', 'Only partial uploads of one bucket can be put together')
+  }
+  if (piece.received !== piece.length) throw refusal('upload_offset', 'A partial upload has not all its bytes')
+  return piece
+}
+
 const receive = async (
   options: AssemblyOptions,
   claimed: PendingUpload,
   { offset, length, announced, body, signal }: Append & { readonly signal: AbortSignal },
 ): Promise<PendingUpload> => {
-  if (isWhole(claimed) && offset === claimed.received - 1 && (announced ?? 0) <= 1) {
+  if (claimed.concat?.startsWith('final')) throw refusal('access_denied', 'A file out of pieces takes no bytes')
+  if (claimed.concat === null && isWhole(claimed) && offset === claimed.received - 1 && (announced ?? 0) <= 1) {
     // That byte is in already: it was only asked for.
     body.resume()
     return claimed

@@ -27,6 +27,7 @@ const EXPOSED = [
   'tus-max-size',
   'tus-resumable',
   'tus-version',
+  'upload-concat',
   'upload-defer-length',
   'upload-expires',
   'upload-length',

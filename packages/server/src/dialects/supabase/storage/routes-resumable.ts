@@ -18,6 +18,7 @@ import {
   CHUNK_TYPE,
   descriptionHeaders,
   draftOf,
+  piecesOf,
   stateHeaders,
   TUS_EXTENSIONS,
   TUS_VERSION,
@@ -107,9 +108,14 @@ const routesOf = (services: StorageServices, prefix: string) => (door: Door) => 
   app.post('/', async (request, reply) => {
     const about = draftOf(request.headers)
     const { actor, mode } = await door.grant(request, about)
-    let upload = await files.resumable.create(actor, { ...about, mode, signed: door.signed })
+    const draft = { ...about, mode, signed: door.signed }
+    const ids = piecesOf(about.concat)
+    let upload =
+      ids === null
+        ? await files.resumable.create(actor, draft)
+        : await files.resumable.concatenate(actor, draft, { ids, authorise: authorise(request) })
     const place = `${externalUrl(request)}${prefix}/upload/resumable${door.signed ? '/sign' : ''}/${upload.id}`
-    if (hasChunk(request)) upload = await append(request, upload.id, 0)
+    if (hasChunk(request) && ids === null) upload = await append(request, upload.id, 0)
     return reply.code(201).header('location', place).headers(stateHeaders(upload)).send()
   })
 

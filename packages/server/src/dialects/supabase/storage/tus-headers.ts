@@ -8,7 +8,7 @@ import type { ResumableDraft } from '../../../files/resumable.ts'
 import { cacheControlFrom, checkedMetadata } from './upload-body.ts'
 
 export const TUS_VERSION = '1.0.0'
-export const TUS_EXTENSIONS = 'creation,creation-with-upload,creation-defer-length,termination,expiration'
+export const TUS_EXTENSIONS = 'creation,creation-with-upload,creation-defer-length,termination,expiration,concatenation'
 export const CHUNK_TYPE = 'application/offset+octet-stream'
 
 const MAX_METADATA = 16_384
@@ -49,6 +49,7 @@ const decoded = (value: string): string => {
 
 /** What a creation asks for. */
 export const draftOf = (headers: IncomingHttpHeaders): Omit<ResumableDraft, 'signed' | 'mode'> => {
+  const concat = concatOf(headers)
   const description = headers['upload-metadata']
   if (typeof description !== 'string') throw wrong('Upload-Metadata is required')
   const about = parseMetadata(description)
@@ -56,12 +57,37 @@ export const draftOf = (headers: IncomingHttpHeaders): Omit<ResumableDraft, 'sig
   return {
     bucketId: required(about, 'bucketName'),
     name: required(about, 'objectName'),
-    length: lengthOf(headers),
+    length: concat?.startsWith('final') ? null : lengthOf(headers),
     contentType: about.get('contentType')?.trim() || UNKNOWN_TYPE,
     cacheControl: cacheControlFrom(about.get('cacheControl')).cacheControl ?? null,
     userMetadata: metadata === undefined || metadata === '' ? null : checkedMetadata(metadata),
     description,
+    concat,
   }
+}
+
+const MOST_PIECES = 100
+const MAX_CONCAT = 16_384
+
+const concatOf = (headers: IncomingHttpHeaders): string | null => {
+  const text = headers['upload-concat']
+  if (text === undefined) return null
+  if (text === 'partial') return text
+  if (typeof text !== 'string' || text.length > MAX_CONCAT || !/^final;[\x20-\x7e]+$/.test(text)) {
+    throw wrong('Upload-Concat must be partial, or final; and addresses')
+  }
+  if (headers['upload-length'] !== undefined) throw wrong('Upload-Length is that of the partial uploads together')
+  return text
+}
+
+/** The ids of the partial uploads that make a file, in order; null for any other upload. */
+export const piecesOf = (concat: string | null): readonly string[] | null => {
+  if (concat === null || concat === 'partial') return null
+  const places = concat.slice('final;'.length).trim().split(/ +/)
+  if (places.length > MOST_PIECES) throw wrong(`At most ${MOST_PIECES} partial uploads make a file`)
+  const ids = places.map((place) => place.split('/').at(-1) ?? '')
+  if (new Set(ids).size !== ids.length) throw wrong('A partial upload can be in a file once')
+  return ids
 }
 
 const required = (about: ReadonlyMap<string, string>, key: string): string => {
@@ -86,7 +112,12 @@ export const stateHeaders = (upload: PendingUpload): Readonly<Record<string, str
   'upload-expires': new Date(upload.expiresAt).toUTCString(),
 })
 
-export const descriptionHeaders = ({ length, description }: PendingUpload): Readonly<Record<string, string>> => ({
+export const descriptionHeaders = ({
+  length,
+  description,
+  concat,
+}: PendingUpload): Readonly<Record<string, string>> => ({
   ...(length === null ? { 'upload-defer-length': '1' } : { 'upload-length': String(length) }),
   ...(description === null ? {} : { 'upload-metadata': description }),
+  ...(concat === null ? {} : { 'upload-concat': concat }),
 })
