@@ -10,6 +10,7 @@ import { CatalogService } from './db/catalog/service.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import { ping } from './db/pool.ts'
 import { type Development, startDevelopment } from './development.ts'
+import { cloudErrors } from './dialects/cloud/cloud.ts'
 import { authDialect, sendAuthError } from './dialects/supabase/auth/auth.ts'
 import { deviceOf } from './dialects/supabase/auth/context.ts'
 import { sendFunctionError } from './dialects/supabase/functions/errors.ts'
@@ -24,7 +25,6 @@ import { createFiles, type Files } from './files/files.ts'
 import { createUrlSigner } from './files/signing.ts'
 import { createDiskStore } from './files/stores/disk.ts'
 import { createS3Store } from './files/stores/s3.ts'
-import { createFunctions, DEFAULT_LIMITS, type Functions } from './functions/functions.ts'
 import { authenticated, type IdentityFor, supabaseProofs } from './http/caller.ts'
 import { createExternalUrl } from './http/external-url.ts'
 import { registerHealth } from './http/health.ts'
@@ -38,6 +38,7 @@ import type { Service } from './kernel/service.ts'
 import { createLiveServices, type LiveServices } from './live/open.ts'
 import { openAuth } from './open-auth.ts'
 import { openBus } from './open-bus.ts'
+import { type Cloud, cloudSurfaces, openCloud } from './open-cloud.ts'
 import { openIdentities } from './open-identity.ts'
 import { SocketServer } from './sockets/server.ts'
 import type { World } from './world.ts'
@@ -70,7 +71,7 @@ interface Services {
   readonly database: Database
   readonly catalog: CatalogService
   readonly files: Files
-  readonly functions: Functions
+  readonly cloud: Cloud
   readonly live: LiveServices
   readonly realtime: RealtimeDialect
 }
@@ -87,7 +88,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     const development = await startDevelopment(config, world)
     running.push({ start: async () => {}, stop: () => development.stop() })
     // A server on a free port learns its address last.
-    const address = { url: config.externalUrl ?? `http://${config.host}:${config.port}` }
+    const address = { url: config.externalUrl ?? `http://${config.host}:${config.port}`, local: '' }
     const auth = await openAuth(
       { config, jwtSecret: keys.jwtSecret, db: database.owner, development, externalUrl: () => address.url },
       world,
@@ -98,8 +99,8 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
       running.push(service)
       await service.start()
     }
-    const services = createServices({ config, keys, previous, database, auth, bus }, world)
-    for (const service of [services.catalog, services.files, services.live, services.functions, auth]) {
+    const services = createServices({ config, keys, previous, database, auth, bus, address }, world)
+    for (const service of [services.catalog, services.files, services.live, services.cloud.service, auth]) {
       running.push(service)
       await service.start()
     }
@@ -112,6 +113,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     running.push({ start: async () => {}, stop: () => sockets.stop() })
     const url = await listen(http, config)
     address.url = config.externalUrl ?? url
+    address.local = url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//127.0.0.1')
     return { database, routes, report: reportOf({ url, database, keys, development }), stop: once(stop) }
   } catch (error) {
     await stop()
@@ -127,7 +129,11 @@ const createServices = (
     database,
     auth,
     bus,
-  }: Pick<Services, 'config' | 'keys' | 'previous' | 'database' | 'auth'> & { readonly bus: Bus },
+    address,
+  }: Pick<Services, 'config' | 'keys' | 'previous' | 'database' | 'auth'> & {
+    readonly bus: Bus
+    readonly address: { readonly local: string }
+  },
   { log, clock, ids }: World,
 ): Services => {
   const { owner, requests, connection } = database
@@ -160,11 +166,15 @@ const createServices = (
     ids,
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),
   })
-  const functions = createFunctions({ db: owner, clock, ids, log, limits: DEFAULT_LIMITS, seed: config.dataDir })
+  const secret = derivedSecret(keys.jwtSecret, 'function credentials')
+  const cloud = openCloud(
+    { config, database, catalog, auth, secret, localUrl: () => address.local },
+    { log, clock, ids },
+  )
   const guardServiceKey = createServiceKeyGuard({ log, clock })
   const realtime = realtimeDialect({ ...live, identity, identityFor, guardServiceKey, clock, ids, log })
   const identities = { identityFor, restIdentityFor, guardServiceKey }
-  return { config, keys, previous, ...identities, auth, database, catalog, files, functions, live, realtime }
+  return { config, keys, previous, ...identities, auth, database, catalog, files, cloud, live, realtime }
 }
 
 const storeOf = ({ storage, dataDir }: Config): BlobStore =>
@@ -176,6 +186,7 @@ const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
   { prefix: '/rest/v1', send: sendRestError },
   { prefix: '/storage/v1', send: sendStorageError },
   { prefix: '/functions/v1', send: sendFunctionError },
+  ...cloudErrors,
   realtime.errors,
 ]
 
@@ -186,7 +197,7 @@ const VERSION = '0.1.0'
 const BODY_LIMIT = 10 * 1024 * 1024
 
 const createHttp = async (services: Services, world: World, routes: Route[]): Promise<FastifyInstance> => {
-  const { config, identityFor, restIdentityFor, guardServiceKey, auth, files, functions, database, catalog, realtime } =
+  const { config, identityFor, restIdentityFor, guardServiceKey, auth, files, cloud, database, catalog, realtime } =
     services
   const { log, clock, ids } = world
   const http = createHttpServer({
@@ -231,8 +242,13 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
       storageDialect({ files, signer, clock, externalUrl, s3Credentials: s3CredentialsOf(services) }),
       { prefix: '/storage/v1' },
     )
-    await supabase.register(functionsDialect({ functions, externalUrl }), { prefix: '/functions/v1' })
+    await supabase.register(functionsDialect({ functions: cloud.functions, externalUrl }), { prefix: '/functions/v1' })
     await supabase.register(realtime.plugin, { prefix: '/realtime/v1' })
+  })
+  await http.register(async (surfaces) => {
+    surfaces.addHook('onRequest', limitCost)
+    const { keys } = services
+    await surfaces.register(cloudSurfaces({ cloud, files, signer, auth, keys, externalUrl }, world))
   })
   return http
 }

@@ -2,6 +2,7 @@
 import type { Invocation } from '../../functions/functions.ts'
 import type { Caller } from '../../identity/caller.ts'
 import type { Clock } from '../../kernel/clock.ts'
+import { openidOf } from '../../policy/claims.ts'
 import type { CredentialIssuer, Grant } from './credentials.ts'
 
 /** The one environment of a server; SDKs name it, and any other name means it too. */
@@ -9,9 +10,6 @@ export const ENVIRONMENT = 'teahouse'
 
 /** Beyond its longest invocation, so that work which goes on after the answer may still write. */
 const GRANT_MS = 1_800_000
-
-/** Who somebody is in WeChat's terms: an openid, or the user's id for people who did not come from WeChat. */
-export const openidOf = (caller: Caller | null): string => textOf(caller?.claims.openid) || (caller?.userId ?? '')
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
@@ -45,7 +43,7 @@ export const invocationEnvironment = (
   const grant: Grant = {
     function: name,
     invocation: id,
-    openid: openidOf(caller),
+    openid: caller === null ? '' : (openidOf(caller.claims) ?? ''),
     unionid: textOf(caller?.claims.unionid),
     userId: caller?.userId ?? '',
     expiresAt: clock.now() + GRANT_MS,

@@ -1,12 +1,12 @@
 /** The two ways in which clients send a file: as the body itself, or as a part of a form. */
 import type { IncomingMessage } from 'node:http'
 import { refusal } from '../../../files/errors.ts'
+import { readForm } from '../../../files/form-file.ts'
 import { typeOfBody, typeOfPart } from '../../../files/media-types.ts'
 import { isStorableText } from '../../../files/names.ts'
 import { isCacheControl } from '../../../files/serving.ts'
 import type { Description, Upload } from '../../../files/uploads.ts'
 import { isObject, type JsonObject, parseJson } from '../../../kernel/json.ts'
-import { readForm } from './multipart.ts'
 
 export type UploadBody = Pick<
   Upload,

@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
-import { refusal } from '../../../files/errors.ts'
+import { refusal } from './errors.ts'
 
 export interface FormFile {
   readonly stream: Readable

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readForm } from './multipart.ts'
+import { readForm } from './form-file.ts'
 
 interface Part {
   readonly name: string
