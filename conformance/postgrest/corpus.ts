@@ -34,6 +34,8 @@ export interface Expectation {
   readonly text?: string
   /** At least these members. */
   readonly contains?: Readonly<Record<string, unknown>>
+  /** Values inside the JSON body by their pointers (RFC 6901); null: nothing is there. */
+  readonly at?: Readonly<Record<string, unknown>>
   /** The `id` of each row, in order. */
   readonly ids?: readonly unknown[]
   /** Number of rows. */
@@ -86,6 +88,7 @@ export const differences = (answer: Answer, expected: Expectation): readonly str
     )
   if (expected.count !== undefined) check('rows', rows(json()).length, expected.count)
   for (const [key, wanted] of Object.entries(expected.contains ?? {})) check(key, member(json(), key), wanted)
+  for (const [pointer, wanted] of Object.entries(expected.at ?? {})) check(pointer, valueAt(json(), pointer), wanted)
   if (expected.includes !== undefined && !answer.text.includes(expected.includes))
     problems.push(`body lacks ${JSON.stringify(expected.includes)}`)
   for (const [name, wanted] of Object.entries(expected.headers ?? {})) check(name, answer.headers[name] ?? null, wanted)
@@ -103,6 +106,12 @@ const parse = (text: string): unknown => {
 
 const rows = (json: unknown): readonly Record<string, unknown>[] =>
   Array.isArray(json) ? json.filter((each) => typeof each === 'object' && each !== null) : []
+
+const valueAt = (json: unknown, pointer: string): unknown =>
+  pointer
+    .split('/')
+    .slice(1)
+    .reduce((value, part) => member(value, part.replaceAll('~1', '/').replaceAll('~0', '~')), json) ?? null
 
 const member = (json: unknown, key: string): unknown =>
   typeof json === 'object' && json !== null ? Reflect.get(json, key) : undefined

@@ -22,6 +22,7 @@ const MEDIA = [
   'text/csv',
 ]
 const BODIES = [...MEDIA]
+const FUNCTION_MEDIA = MEDIA.filter((type) => type !== 'text/csv')
 
 export const openApi = (input: OpenApiInput): JsonObject => {
   const { catalog, schema, usable, config } = input
@@ -210,7 +211,7 @@ const functionPath = (called: FunctionInfo): JsonObject => {
   const common = {
     tags: [`(rpc) ${called.name}`],
     ...describe(called.description),
-    produces: MEDIA,
+    produces: FUNCTION_MEDIA,
     responses: { 200: { description: 'OK' } },
   }
   const schema = {
