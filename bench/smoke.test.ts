@@ -39,7 +39,15 @@ const BENCHES = [
   },
   {
     name: 'storage',
-    parts: ['upload of 1 KB', 'download of 8 MB', 'signed URL', 'memory of the server'],
+    parts: [
+      'upload of 1 KB',
+      'download of 8 MB',
+      'signed URL',
+      'resumable',
+      'with MD5',
+      'Thumbnails',
+      'memory of the server',
+    ],
     ratio: /of bare node streams \| ≥ 80 % \| \d+ %/,
   },
   {
