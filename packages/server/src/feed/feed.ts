@@ -11,6 +11,7 @@ import type { Service } from '../kernel/service.ts'
 import type { Change } from './change.ts'
 import { ChangeLog, type LogLimits } from './log.ts'
 import type { Watermark } from './lsn.ts'
+import { OutboxSource } from './outbox-source.ts'
 import { SharedFeed } from './shared-feed.ts'
 import * as statements from './slot.sql.ts'
 import type { ChangeSource, SourceKind, SourceLag, SourceSink, SourceState } from './source.ts'
@@ -32,6 +33,8 @@ export interface FeedOptions {
   readonly ids: Ids
   /** Where there are other nodes, the feed is shared with them; a local bus, or none, means that this node is alone. */
   readonly bus?: Bus
+  /** Where changes come from: the log unless this login may not read it. */
+  readonly source?: SourceKind
   readonly publication?: string
   readonly name?: string
   readonly limits?: LogLimits
@@ -148,9 +151,10 @@ export class Feed implements Service {
   }
 
   #createSource(sink: SourceSink): ChangeSource {
-    const { connection, pool, clock, publication = 'teahouse_feed', name = 'feed' } = this.#options
+    const { connection, pool, clock, source, publication = 'teahouse_feed', name = 'feed' } = this.#options
     const standbyMs = this.#shared === null ? STANDBY_ALONE_MS : STANDBY_SHARED_MS
-    return new WalSource({ connection, pool, clock, publication, name, standbyMs }, sink)
+    const options = { connection, pool, clock, publication, name, standbyMs }
+    return source === 'outbox' ? new OutboxSource(options, sink) : new WalSource(options, sink)
   }
 
   #aloneSink(): SourceSink {
@@ -165,6 +169,8 @@ export class Feed implements Service {
   #sharedSink(shared: SharedFeed): SourceSink {
     return {
       changes: (batch) => shared.append(batch),
+      appending: (batch) => shared.appending(batch),
+      appended: (last) => shared.appended(last),
       renewing: () => shared.renewing(),
       epoch: (floor) => shared.renewed(floor),
       lead: (confirmed) => shared.lead(confirmed),
@@ -175,14 +181,14 @@ export class Feed implements Service {
   }
 
   #createShared(bus: Bus): SharedFeed {
-    const { pool, clock, ids, onError, name = 'feed' } = this.#options
+    const { pool, clock, ids, onError, source, name = 'feed' } = this.#options
     return new SharedFeed({
       pool,
       bus,
       clock,
       ids,
       name,
-      source: 'log',
+      source: source ?? 'log',
       lockKey: () => this.#source.lockKey,
       reached: () => this.#source.reached,
       nobodyLeads: () => this.#source.nudge(),

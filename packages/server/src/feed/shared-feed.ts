@@ -8,6 +8,7 @@ import type { Pool } from '../db/pool.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { AppError, toError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
+import type { Statement } from '../sql/sql.ts'
 import type { Change } from './change.ts'
 import { encodeChanges } from './change-codec.ts'
 import { before, type Lsn, type Watermark } from './lsn.ts'
@@ -143,18 +144,22 @@ export class SharedFeed {
     await this.#replica.offer(entry, batch)
   }
 
+  /** What appends within a transaction of the source's own; `appended` follows when that has committed. */
+  appending(batch: readonly Change[]): Statement {
+    const last = batch[batch.length - 1]?.watermark ?? this.#lastEntry
+    const entry = { prev: this.#lastEntry, last, payload: encodeChanges(batch) }
+    this.#lastEntry = last
+    return statements.append(this.#leading(), entry)
+  }
+
+  async appended(last: Watermark): Promise<void> {
+    this.#tellOthers(last)
+    await this.#replica.catchUp()
+  }
+
   /** Tells the other nodes that there is something to read. */
-  announce(last: Watermark): void {
+  #tellOthers(last: Watermark): void {
     this.#announce({ epoch: this.#epoch, prev: last, last, payload: null })
-  }
-
-  /** Reads what was appended past `append`. */
-  catchUp(): Promise<void> {
-    return this.#replica.catchUp()
-  }
-
-  get leading(): statements.Leading {
-    return this.#leading()
   }
 
   #announce(entry: Entry): void {
@@ -181,7 +186,7 @@ export class SharedFeed {
       await tx.run(statements.resetLeader({ name, term: ids.uuid() }, bus.node, floor))
     })
     this.#epoch = epoch
-    this.announce(floor)
+    this.#tellOthers(floor)
   }
 
   #schedule(): void {

@@ -35,6 +35,9 @@ export const findSlot = (name: string): Statement =>
           where slot_name = ${literal(name)}`,
   )
 
+/** The log is read from here on: triggers that recorded changes instead are not wanted any more. */
+export const closeOutbox = (): Statement => statement('feed.close_outbox', frag`select teahouse.outbox_close()`)
+
 export const createSlot = (name: string): Statement =>
   statement(
     'feed.create_slot',
@@ -49,7 +52,7 @@ export const publicationExists = (name: string): Statement =>
 
 /** Brings the feed's publication in line with what is published for clients and watched inside; answers how many tables changed. */
 export const syncPublication = (): Statement =>
-  statement('feed.sync_publication', frag`select teahouse.feed_sync() as changed`)
+  statement('feed.sync_publication', frag`select teahouse.feed_sync() + teahouse.outbox_sync() as changed`)
 
 export interface LagRow {
   readonly bytes: string | null

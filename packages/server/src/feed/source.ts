@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { databaseError } from '../db/pool.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { toError } from '../kernel/errors.ts'
+import type { Statement } from '../sql/sql.ts'
 import type { Change } from './change.ts'
 import type { Lsn, Watermark } from './lsn.ts'
 
@@ -16,6 +17,10 @@ export type SourceState = 'starting' | 'standby' | 'streaming' | 'waiting' | 'st
 export interface SourceSink {
   /** Changes in commit order. The source reads on once the promise resolves, and acknowledges only then. */
   changes(batch: readonly Change[]): Promise<void> | void
+  /** Where nodes share a log: what to run, within the source's own transaction, instead of telling changes. Affects no row when another leads. */
+  appending?(batch: readonly Change[]): Statement
+  /** The transaction in which changes up to `last` were appended has committed. */
+  appended?(last: Watermark): Promise<void>
   /** The source is about to be made anew: what changes until `epoch` may never be told. */
   renewing?(): Promise<void>
   /** The source is new: changes before `floor` may never be told. */

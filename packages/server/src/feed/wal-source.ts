@@ -96,6 +96,7 @@ export class WalSource implements ChangeSource {
     this.#slot = slotName(name, server.database_oid)
     const [lock] = await replication.rows(statements.tryLead(lockKeyOf(this.#slot)).text)
     if (lock?.leading !== true) return
+    await this.#options.pool.many(statements.closeOutbox())
     const confirmed = await this.#ensureSlot(replication)
     const base = await this.#sink.lead?.(confirmed)
     if (base !== undefined) this.#last = base

@@ -1,0 +1,274 @@
+/**
+ * The outbox as a source of changes, for a database whose log this login may not read. One server takes the rows of all transactions that have
+ * ended, tells them and removes them, in one transaction of its own. Looks often while something happens, seldom while nothing does: a notice
+ * from the triggers would make every writer wait for all others.
+ */
+import pg from 'pg'
+import type { Pool } from '../db/pool.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { AppError } from '../kernel/errors.ts'
+import type { Statement } from '../sql/sql.ts'
+import type { Change } from './change.ts'
+import type { Lsn, Watermark } from './lsn.ts'
+import * as statements from './outbox.sql.ts'
+import { afterTaken, changeOf, outboxWatermark, type Shape, shapeOf } from './outbox-rows.ts'
+import { type ChangeSource, lockKeyOf, type SourceLag, SourceLoop, type SourceSink } from './source.ts'
+import { slotName } from './wal-source.ts'
+
+export interface OutboxSourceOptions {
+  readonly connection: pg.ClientConfig
+  readonly pool: Pool
+  readonly name: string
+  readonly clock: Clock
+  readonly standbyMs: number
+}
+
+const FIRST_PAUSE_MS = 10
+const LAST_PAUSE_MS = 250
+const TOUCH_EVERY_MS = 30_000
+const SETTLE_EVERY_MS = 50
+/** How long statements that began before the triggers were there may take. */
+const SETTLE_MS = 60_000
+
+/** Rows that were told, but whose removal may not have happened. */
+interface Unfinished {
+  readonly snapshot: string
+  readonly told: number
+}
+
+export class OutboxSource implements ChangeSource {
+  readonly kind = 'outbox'
+  readonly #options: OutboxSourceOptions
+  readonly #sink: SourceSink
+  readonly #loop: SourceLoop
+  readonly #shapes = new Map<number, Shape>()
+  #last: Watermark = ''
+  #position = 0n
+  #seen = false
+  #client: pg.Client | null = null
+  #leading = false
+  #lockName: string | null = null
+  #unfinished: Unfinished | null = null
+  #wake: () => void = () => {}
+  #failure: Error | null = null
+  #touchedAt = 0
+
+  constructor(options: OutboxSourceOptions, sink: SourceSink) {
+    this.#options = options
+    this.#sink = sink
+    this.#loop = new SourceLoop({ ...options, sink, session: () => this.#session() })
+  }
+
+  get last(): Watermark {
+    return this.#last
+  }
+
+  get reached(): Lsn | null {
+    return this.#leading ? this.#position + 1n : null
+  }
+
+  get lockKey(): bigint | null {
+    return this.#lockName === null ? null : lockKeyOf(this.#lockName)
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop(async () => this.#wake())
+  }
+
+  nudge(): void {
+    this.#loop.nudge()
+  }
+
+  fail(error: Error): void {
+    this.#failure ??= error
+    this.#wake()
+  }
+
+  async lag(): Promise<SourceLag> {
+    const row = await this.#options.pool.maybeOne<statements.SizeRow>(statements.outboxSize())
+    const retained = row === null ? null : Number(row.bytes)
+    return { bytes: row?.waiting === false ? 0 : retained, retained }
+  }
+
+  async #session(): Promise<void> {
+    const { connection, name } = this.#options
+    const client = new pg.Client({
+      ...connection,
+      application_name: `teahouse-feed-${name}`,
+      keepAlive: true,
+      connectionTimeoutMillis: 10_000,
+    })
+    this.#failure = null
+    client.on('error', (error) => this.fail(error))
+    client.on('end', () => this.fail(new Error('the connection of the outbox ended')))
+    try {
+      await client.connect()
+      this.#client = client
+      const [server] = await this.#rows<{ oid: string }>(statements.databaseOid())
+      // The same lock as that of the log's reader: there is one leader, whatever it reads.
+      this.#lockName = slotName(name, server?.oid ?? '')
+      const [lock] = await this.#rows<{ leading: boolean }>(statements.tryLead(lockKeyOf(this.#lockName)))
+      if (lock?.leading === true && !this.#loop.stopping) await this.#lead()
+    } finally {
+      if (this.#leading) this.#sink.resigned?.()
+      this.#leading = false
+      this.#client = null
+      await client.end().catch(() => {})
+    }
+  }
+
+  async #lead(): Promise<void> {
+    const [state] = await this.#rows<statements.StateRow>(statements.readState())
+    if (state?.whole === true) {
+      this.#position = BigInt(state.position)
+      await this.#rows(statements.syncTriggers())
+    } else await this.#begin()
+    const base = await this.#sink.lead?.(this.#position + 1n)
+    if (base !== undefined) this.#last = base
+    this.#seen = true
+    this.#leading = true
+    this.#touchedAt = this.#options.clock.now()
+    this.#sink.state('streaming')
+    await this.#follow()
+  }
+
+  /** Starts to record. What was written until every table has its triggers, and every older statement has ended, is nobody's. */
+  async #begin(): Promise<void> {
+    const { clock } = this.#options
+    await this.#sink.renewing?.()
+    await this.#dropSlot()
+    const [opened] = await this.#rows<{ position: string; xid: string }>(statements.open())
+    if (opened === undefined) throw new AppError('internal', 'The outbox has no state.')
+    await this.#rows(statements.syncTriggers())
+    const deadline = clock.now() + SETTLE_MS
+    for (;;) {
+      const [row] = await this.#rows<{ settled: boolean }>(statements.hasSettled(opened.xid))
+      if (row?.settled === true || clock.now() > deadline) break
+      await this.#sleep(SETTLE_EVERY_MS)
+    }
+    const [held] = await this.#rows<{ snapshot: string }>(statements.takeSnapshot())
+    if (held !== undefined) await this.#rows(statements.removeRows(held.snapshot))
+    this.#position = BigInt(opened.position)
+    this.#unfinished = null
+    this.#last = afterTaken(this.#position)
+    await this.#sink.epoch(this.#last, this.#seen ? 'lost' : 'created')
+  }
+
+  /** A slot of the time when the log could be read would keep the log for ever. */
+  async #dropSlot(): Promise<void> {
+    try {
+      if (this.#lockName !== null) await this.#rows(statements.dropIdleSlot(this.#lockName))
+    } catch {
+      // Whoever may not read the log may often not drop its slot either; `doctor` names it.
+    }
+  }
+
+  /** Takes rows until the connection fails or the server stops. */
+  async #follow(): Promise<void> {
+    let pause = FIRST_PAUSE_MS
+    while (!this.#loop.stopping) {
+      if (this.#failure !== null) throw this.#failure
+      const found = await this.#take()
+      pause = found ? FIRST_PAUSE_MS : Math.min(pause * 2, LAST_PAUSE_MS)
+      if (!found && this.#options.clock.now() - this.#touchedAt > TOUCH_EVERY_MS) {
+        this.#touchedAt = this.#options.clock.now()
+        await this.#rows(statements.touch())
+      }
+      await this.#sleep(pause)
+    }
+  }
+
+  async #take(): Promise<boolean> {
+    const unfinished = this.#unfinished
+    const [held] =
+      unfinished === null ? await this.#rows<{ snapshot: string }>(statements.takeSnapshot()) : [unfinished]
+    if (held === undefined) return false
+    await this.#plain('begin')
+    try {
+      await this.#tell(held.snapshot, unfinished?.told ?? 0)
+      await this.#rows(statements.removeRows(held.snapshot))
+      await this.#rows(statements.moveOn(this.#position + 1n))
+      await this.#plain('commit')
+    } catch (error) {
+      await this.#plain('rollback').catch(() => {})
+      throw error
+    }
+    this.#position++
+    this.#unfinished = null
+    this.#touchedAt = this.#options.clock.now()
+    await this.#sink.appended?.(this.#last)
+    return true
+  }
+
+  /** Tells the rows that a snapshot sees, page by page, without the first `skip`. */
+  async #tell(snapshot: string, skip: number): Promise<void> {
+    await this.#rows(statements.declareRows(snapshot))
+    let number = 0
+    for (;;) {
+      const page = await this.#rows<statements.OutboxRow>(statements.fetchRows())
+      if (page.length === 0) return
+      await this.#learnShapes(page)
+      const changes: Change[] = []
+      for (const row of page) {
+        const watermark = outboxWatermark(this.#position + 1n, number++)
+        const change = number > skip ? changeOf(row, this.#shapes.get(row.shape ?? 0) ?? null, watermark) : null
+        if (change !== null) changes.push(change)
+      }
+      if (changes.length > 0) await this.#hand(changes)
+      if (this.#sink.appending === undefined) this.#unfinished = { snapshot, told: Math.max(skip, number) }
+    }
+  }
+
+  /** Into the log of all nodes within this transaction, where there is one; else to the listeners of this server. */
+  async #hand(changes: readonly Change[]): Promise<void> {
+    const { appending } = this.#sink
+    const last = changes[changes.length - 1]?.watermark ?? this.#last
+    if (appending === undefined) await this.#sink.changes(changes)
+    else {
+      const { rowCount } = await this.#query(appending(changes))
+      if (rowCount === 0) throw new AppError('conflict', 'Another node leads the change feed by now.')
+    }
+    this.#last = last
+  }
+
+  async #learnShapes(page: readonly statements.OutboxRow[]): Promise<void> {
+    const unknown = new Set(page.flatMap(({ shape }) => (shape === null || this.#shapes.has(shape) ? [] : [shape])))
+    if (unknown.size === 0) return
+    for (const row of await this.#rows<statements.ShapeRow>(statements.findShapes([...unknown])))
+      this.#shapes.set(row.id, shapeOf(row))
+  }
+
+  async #rows<T>(statement: Statement): Promise<readonly T[]> {
+    // The statement's author states the row shape.
+    return (await this.#query(statement)).rows as T[]
+  }
+
+  async #query({ text, values }: Statement): Promise<pg.QueryResult> {
+    const client = this.#client
+    if (client === null) throw this.#failure ?? new Error('the outbox has no connection')
+    return client.query(
+      text,
+      values.map((value) => (typeof value === 'bigint' ? String(value) : value)),
+    )
+  }
+
+  async #plain(text: string): Promise<void> {
+    await this.#query({ name: 'outbox.transaction', text, values: [] })
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#failure !== null || this.#loop.stopping) return
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(ms, resolve)
+      this.#wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+    this.#wake = () => {}
+  }
+}

@@ -1,0 +1,111 @@
+/** Statements on the outbox, where triggers write what changed. */
+import { type Statement, sql } from '../sql/sql.ts'
+
+export const databaseOid = (): Statement => sql('outbox.database')`
+  select oid::text as oid
+    from pg_catalog.pg_database
+   where datname = pg_catalog.current_database()`
+
+export const tryLead = (key: bigint): Statement => sql('outbox.lead')`
+  select pg_catalog.pg_try_advisory_lock(${key}) as leading`
+
+export interface StateRow {
+  /** Whether triggers have recorded everything since the last reader. */
+  readonly whole: boolean
+  readonly position: string
+}
+
+export const readState = (): Statement => sql('outbox.state')`
+  select teahouse.outbox_is_open() as whole, position::text as position
+    from teahouse.outbox_state`
+
+/** Begins to record, and answers the transaction after whose end every statement does. */
+export const open = (): Statement => sql('outbox.open')`
+  update teahouse.outbox_state
+     set active = true, seen_at = clock_timestamp(), position = position + 1
+  returning position::text as position, pg_current_xact_id()::text as xid`
+
+export const syncTriggers = (): Statement => sql('outbox.sync')`
+  select teahouse.outbox_sync() as changed`
+
+/** Whether every transaction that was running at another's time has ended. */
+export const hasSettled = (xid: string): Statement => sql('outbox.settled')`
+  select pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) > ${xid}::xid8 as settled`
+
+export const dropIdleSlot = (slot: string): Statement => sql('outbox.drop_slot')`
+  select pg_catalog.pg_drop_replication_slot(slot_name)
+    from pg_catalog.pg_replication_slots
+   where slot_name = ${slot}
+     and not active`
+
+/** The reader's sign of life. */
+export const touch = (): Statement => sql('outbox.touch')`
+  update teahouse.outbox_state
+     set seen_at = clock_timestamp()`
+
+/** What can be told now; null when there is nothing. */
+export const takeSnapshot = (): Statement => sql('outbox.snapshot')`
+  select pg_catalog.pg_current_snapshot()::text as snapshot
+    from teahouse.outbox
+   limit 1`
+
+export interface OutboxRow {
+  readonly op: string
+  readonly xid: string
+  /** Microseconds since 1970. */
+  readonly at: string
+  readonly shape: number | null
+  readonly next: string | null
+  readonly old: string | null
+}
+
+/**
+ * Rows of the transactions that a snapshot sees, transaction after transaction. Numbers are given when rows are written, so neither they nor
+ * transaction ids are the order of commits. But whoever changes a row, or reads one and then writes, does so after the other has committed: its
+ * last number is higher. So transactions in the order of their last numbers are in an order in which they could have run one after the other.
+ */
+export const declareRows = (snapshot: string): Statement => sql('outbox.declare')`
+  declare outbox_rows no scroll cursor for
+  select op::text as op,
+         xid::text as xid,
+         (extract(epoch from max(at) over (partition by xid)) * 1000000)::bigint::text as at,
+         shape,
+         next,
+         old
+    from teahouse.outbox
+   where pg_catalog.pg_visible_in_snapshot(xid, ${snapshot}::pg_catalog.pg_snapshot)
+   order by max(seq) over (partition by xid), seq`
+
+export const fetchRows = (): Statement => sql('outbox.fetch')`
+  fetch 200 from outbox_rows`
+
+export const removeRows = (snapshot: string): Statement => sql('outbox.remove')`
+  delete from teahouse.outbox
+   where pg_catalog.pg_visible_in_snapshot(xid, ${snapshot}::pg_catalog.pg_snapshot)`
+
+export const moveOn = (position: bigint): Statement => sql('outbox.move_on')`
+  update teahouse.outbox_state
+     set position = ${position}, seen_at = clock_timestamp()`
+
+export interface ShapeRow {
+  readonly id: number
+  readonly told: string
+  readonly schema: string
+  readonly name: string
+  readonly identity: string
+  readonly columns: readonly (readonly [name: string, type: number, modifier: number, key: boolean, place: number])[]
+}
+
+export const findShapes = (ids: readonly number[]): Statement => sql('outbox.shapes')`
+  select id, told::text as told, schema, name, identity::text as identity, columns
+    from teahouse.outbox_shape
+   where id = any(${ids}::integer[])`
+
+export interface SizeRow {
+  readonly waiting: boolean
+  readonly bytes: string
+}
+
+export const outboxSize = (): Statement => sql('outbox.size')`
+  select exists (select 1 from teahouse.outbox) as waiting,
+         pg_catalog.pg_table_size('teahouse.outbox')::text as bytes`
