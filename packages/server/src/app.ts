@@ -248,7 +248,9 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
   await http.register(async (surfaces) => {
     surfaces.addHook('onRequest', limitCost)
     const { keys } = services
-    await surfaces.register(cloudSurfaces({ cloud, files, signer, auth, keys, externalUrl }, world))
+    await surfaces.register(
+      cloudSurfaces({ cloud, files, signer, auth, keys, externalUrl, identityFor, noteCaller }, world),
+    )
   })
   return http
 }

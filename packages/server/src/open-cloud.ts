@@ -1,5 +1,5 @@
 /** Cloud documents and functions, and the surfaces of CloudBase over them. */
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { Config } from './config/config.ts'
 import { createDocuments, type Documents } from './data/documents/documents.ts'
 import type { CatalogService } from './db/catalog/service.ts'
@@ -10,6 +10,7 @@ import { invocationEnvironment, processEnvironment } from './dialects/cloud/envi
 import type { Files } from './files/files.ts'
 import type { UrlSigner } from './files/signing.ts'
 import { createFunctions, DEFAULT_LIMITS, type Functions } from './functions/functions.ts'
+import type { IdentityFor } from './http/caller.ts'
 import type { ExternalUrl } from './http/external-url.ts'
 import type { Auth } from './identity/auth.ts'
 import type { AppKeys } from './identity/keys.ts'
@@ -68,13 +69,18 @@ interface SurfaceParts {
   readonly auth: Auth
   readonly keys: AppKeys
   readonly externalUrl: ExternalUrl
+  readonly identityFor: IdentityFor
+  readonly noteCaller: (request: FastifyRequest) => void
 }
 
+/** As many as CloudBase's own SDKs ask for at most. */
+const MAX_DOCUMENTS = 1_000
+
 export const cloudSurfaces = (
-  { cloud, files, signer, auth, keys, externalUrl }: SurfaceParts,
+  { cloud, files, signer, auth, ...parts }: SurfaceParts,
   { clock }: World,
 ): FastifyPluginAsync => {
   const { documents, functions, issuer } = cloud
   const services = { documents, functions, files, signer, wechat: auth.wechat }
-  return cloudDialect({ services, issuer, keys, clock, externalUrl })
+  return cloudDialect({ ...parts, services, issuer, clock, maxDocuments: MAX_DOCUMENTS })
 }

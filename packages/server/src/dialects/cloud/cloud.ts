@@ -1,18 +1,43 @@
 /** CloudBase's surfaces, one over the other: the same documents, functions and files, in the words of each generation of its SDKs. */
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { authenticated, type IdentityFor, supabaseProofs } from '../../http/caller.ts'
 import type { DialectErrors } from '../../http/server.ts'
 import { type AdminOptions, adminSurface, sendAdminError } from './admin/admin.ts'
+import { gatewaySurface, sendGatewayError } from './client/gateway.ts'
+import { sendWebError, webSurface } from './client/web.ts'
 import { sendXmlError, uploadSurface } from './upload.ts'
+
+export interface CloudOptions extends AdminOptions {
+  readonly identityFor: IdentityFor
+  /** Told of every caller of a client surface; may refuse one. */
+  readonly noteCaller: (request: FastifyRequest) => void
+  /** Documents that one read of a client may bring. */
+  readonly maxDocuments: number
+}
 
 /** Mount without a prefix. */
 export const cloudDialect =
-  (options: AdminOptions): FastifyPluginAsync =>
+  (options: CloudOptions): FastifyPluginAsync =>
   async (app: FastifyInstance) => {
+    const { identityFor, noteCaller, externalUrl, maxDocuments } = options
+    const services = { ...options.services, maxDocuments }
     await app.register(adminSurface(options))
-    await app.register(uploadSurface(options.services), { prefix: '/cloud/upload' })
+    await app.register(uploadSurface(services), { prefix: '/cloud/upload' })
+    await app.register(
+      webSurface({ services, externalUrl, noteCaller, identityFor: (request) => identityFor(request.raw) }),
+    )
+    await app.register(
+      async (gateway) => {
+        gateway.addHook('onRequest', authenticated(identityFor, supabaseProofs, noteCaller))
+        await gateway.register(gatewaySurface({ services, externalUrl }))
+      },
+      { prefix: '/v1' },
+    )
   }
 
 export const cloudErrors: readonly DialectErrors[] = [
   { prefix: '/admin', send: sendAdminError },
+  { prefix: '/web', send: sendWebError },
+  { prefix: '/v1', send: sendGatewayError },
   { prefix: '/cloud/upload', send: sendXmlError },
 ]
