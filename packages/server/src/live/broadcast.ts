@@ -1,5 +1,6 @@
 /** Messages that members of a topic send each other: who is in a topic on this node, and delivery over the bus. Authorisation happened when they joined. */
 import type { Bus, BusChannel } from '../bus/bus.ts'
+import { Bag } from '../kernel/bag.ts'
 import type { JsonObject } from '../kernel/json.ts'
 
 /** A topic; private and public topics of the same name are different places. */
@@ -55,7 +56,7 @@ const CHANNEL: BusChannel<TopicMessage> = {
 }
 
 interface Room {
-  readonly members: Set<TopicMember>
+  readonly members: Bag<TopicMember>
   readonly leave: () => void
 }
 
@@ -73,7 +74,7 @@ export class Broadcasts {
     const key = topicKey(topic)
     let room = this.#rooms.get(key)
     if (room === undefined) {
-      room = { members: new Set(), leave: this.#bus.subscribe(CHANNEL, key, (message) => this.deliver(message)) }
+      room = { members: new Bag(), leave: this.#bus.subscribe(CHANNEL, key, (message) => this.deliver(message)) }
       this.#rooms.set(key, room)
     }
     room.members.add(member)
@@ -97,7 +98,9 @@ export class Broadcasts {
   deliver(message: TopicMessage): void {
     const room = this.#rooms.get(topicKey(message.topic))
     if (room === undefined) return
-    for (const member of room.members) member.receive(message)
+    room.members.forEach((member) => {
+      member.receive(message)
+    })
   }
 
   #missed(): void {

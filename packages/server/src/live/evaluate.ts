@@ -8,7 +8,7 @@ import type { Group, OpaqueCheck } from './group.ts'
 import { checkExprs, checkText, type ExprCheck, type RowTable } from './row-checks.sql.ts'
 
 /** One group that a change may satisfy. `verdict` is final unless checks are still open. */
-export interface Candidate<M> {
+export interface Candidate<M extends object> {
   readonly change: RowChange
   readonly group: Group<M>
   readonly row: Row
@@ -18,7 +18,7 @@ export interface Candidate<M> {
 }
 
 /** What JavaScript makes of a candidate; null when it is out. */
-export const judge = <M>(group: Group<M>, change: RowChange, row: Row): Candidate<M> | null => {
+export const judge = <M extends object>(group: Group<M>, change: RowChange, row: Row): Candidate<M> | null => {
   const { index } = change.relation
   const verdict = group.predicate((column) => {
     const position = index.get(column)
@@ -30,7 +30,7 @@ export const judge = <M>(group: Group<M>, change: RowChange, row: Row): Candidat
 }
 
 /** A candidate whose condition the index has already proved for this row. */
-export const proven = <M>(group: Group<M>, change: RowChange, row: Row): Candidate<M> => ({
+export const proven = <M extends object>(group: Group<M>, change: RowChange, row: Row): Candidate<M> => ({
   change,
   group,
   row,
@@ -38,7 +38,7 @@ export const proven = <M>(group: Group<M>, change: RowChange, row: Row): Candida
   needsExpr: 'none',
 })
 
-export const isOpen = <M>(candidate: Candidate<M>): boolean =>
+export const isOpen = <M extends object>(candidate: Candidate<M>): boolean =>
   candidate.needsExpr !== 'none' || candidate.group.spec.opaque.length > 0
 
 export interface Evaluator {
@@ -53,7 +53,7 @@ export interface Evaluator {
 export type IsJson = (typeOid: number) => boolean
 
 /** Settles every open candidate: `verdict` is the answer. Answers the candidates that were shed because the budget was used up. */
-export const settle = async <M>(
+export const settle = async <M extends object>(
   open: readonly Candidate<M>[],
   evaluator: Evaluator,
   isJson: IsJson,
@@ -81,7 +81,7 @@ export const settle = async <M>(
   return shed
 }
 
-const settleExprs = async <M>(
+const settleExprs = async <M extends object>(
   candidates: readonly Candidate<M>[],
   evaluator: Evaluator,
   isJson: IsJson,
@@ -95,7 +95,11 @@ const settleExprs = async <M>(
 /** Bounds the parameters of one statement (Postgres takes 65,535). */
 const MAX_QUESTIONS = 500
 
-const settleSlice = async <M>(asking: readonly Candidate<M>[], evaluator: Evaluator, isJson: IsJson): Promise<void> => {
+const settleSlice = async <M extends object>(
+  asking: readonly Candidate<M>[],
+  evaluator: Evaluator,
+  isJson: IsJson,
+): Promise<void> => {
   const [first] = asking
   if (first === undefined) return
   const { table, rows, positions } = images(asking, isJson)
@@ -131,7 +135,7 @@ const settleSlice = async <M>(asking: readonly Candidate<M>[], evaluator: Evalua
 }
 
 /** One condition of many failed: each is asked alone, and the one that fails matches nothing, as its SELECT would answer nothing. */
-const settleApart = async <M>(
+const settleApart = async <M extends object>(
   asking: readonly Candidate<M>[],
   evaluator: Evaluator,
   isJson: IsJson,
@@ -149,7 +153,7 @@ const settleApart = async <M>(
   await settleSlice(asking.slice(middle), evaluator, isJson)
 }
 
-const settleOpaque = async <M>(
+const settleOpaque = async <M extends object>(
   candidates: readonly Candidate<M>[],
   check: OpaqueCheck,
   evaluator: Evaluator,
@@ -189,7 +193,7 @@ interface Images {
   readonly positions: readonly number[]
 }
 
-const images = <M>(candidates: readonly Candidate<M>[], isJson: IsJson): Images => {
+const images = <M extends object>(candidates: readonly Candidate<M>[], isJson: IsJson): Images => {
   const texts: string[] = []
   const known = new Map<Row, number>()
   const positions = candidates.map(({ row, change }) => {

@@ -6,6 +6,7 @@ import { conjuncts } from '../expr/fold.ts'
 import { type Predicate, toPredicate } from '../expr/predicate.ts'
 import type { RowOperation } from '../feed/change.ts'
 import type { Caller } from '../identity/caller.ts'
+import { Bag } from '../kernel/bag.ts'
 import { type IndexKey, indexKeys } from './index-keys.ts'
 
 /** SQL that only Postgres can evaluate, with the rights and claims of a class of callers. */
@@ -28,12 +29,12 @@ export interface GroupSpec {
 }
 
 /** One distinct question about rows of one table. `M` is what its owner keeps per subscriber. */
-export class Group<M> {
+export class Group<M extends object> {
   readonly key: string
   readonly spec: GroupSpec
   /** Where the matcher files it; null: tried on every change of the table. */
   readonly keys: readonly IndexKey[] | null
-  readonly members = new Set<M>()
+  readonly members = new Bag<M>()
   /** Marks the group as found for the change that is being matched. */
   stamp = 0
   /** Whether it was found under a value that makes its condition true. */

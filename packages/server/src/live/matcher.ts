@@ -7,21 +7,23 @@ import type { Column } from '../db/catalog/catalog.ts'
 import type { FieldType } from '../expr/ast.ts'
 import { comparisonOf } from '../expr/values.ts'
 import type { Relation as LoggedRelation, Row } from '../feed/change.ts'
+import { Bag } from '../kernel/bag.ts'
+import { fieldTypeOf } from '../policy/field-type.ts'
 import type { Group } from './group.ts'
 
-interface ColumnIndex<M> {
+interface ColumnIndex<M extends object> {
   /** Canonical form of a value as the log writes it; undefined when JavaScript cannot tell. */
   readonly keyOf: (text: string) => string | undefined
   /** By value: first those whose condition the value proves, then those that must still be tried. */
   readonly groups: Map<string, KeyEntry<M>>
 }
 
-interface KeyEntry<M> {
-  exact: Set<Group<M>> | null
-  other: Set<Group<M>> | null
+interface KeyEntry<M extends object> {
+  exact: Bag<Group<M>> | null
+  other: Bag<Group<M>> | null
 }
 
-interface TableIndex<M> {
+interface TableIndex<M extends object> {
   readonly columns: Map<string, ColumnIndex<M>>
   readonly unindexed: Set<Group<M>>
   readonly groups: Map<string, Group<M>>
@@ -32,7 +34,7 @@ export interface MatcherStats {
   readonly unindexed: number
 }
 
-export class Matcher<M> {
+export class Matcher<M extends object> {
   readonly #tables = new Map<number, TableIndex<M>>()
   #stamp = 0
 
@@ -79,17 +81,19 @@ export class Matcher<M> {
     if (table === undefined) return []
     const stamp = ++this.#stamp
     const found: Group<M>[] = []
-    const take = (groups: Iterable<Group<M>> | null, proven: boolean) => {
-      if (groups === null) return
-      for (const group of groups) {
-        if (group.stamp === stamp) {
-          group.proven ||= proven
-          continue
-        }
-        group.stamp = stamp
-        group.proven = proven
-        found.push(group)
+    const takeOne = (group: Group<M>, proven: boolean) => {
+      if (group.stamp === stamp) {
+        group.proven ||= proven
+        return
       }
+      group.stamp = stamp
+      group.proven = proven
+      found.push(group)
+    }
+    const take = (groups: Bag<Group<M>> | Set<Group<M>> | null, proven: boolean) => {
+      groups?.forEach((group) => {
+        takeOne(group, proven)
+      })
     }
     take(table.unindexed, false)
     for (const [name, column] of table.columns) {
@@ -128,7 +132,7 @@ export class Matcher<M> {
   }
 }
 
-const file = <M>(table: TableIndex<M>, group: Group<M>): void => {
+const file = <M extends object>(table: TableIndex<M>, group: Group<M>): void => {
   if (group.keys === null) {
     table.unindexed.add(group)
     return
@@ -146,15 +150,13 @@ const file = <M>(table: TableIndex<M>, group: Group<M>): void => {
       index.groups.set(key, entry)
     }
     const kind = exact ? 'exact' : 'other'
-    entry[kind] ??= new Set()
+    entry[kind] ??= new Bag()
     entry[kind].add(group)
   }
 }
 
-/** What expressions need to know of a column. */
-export const fieldType = (column: Column | undefined): FieldType => ({
-  name: column?.baseType ?? 'unknown',
-  collation: column?.collation ?? null,
-  enumLabels: column?.enumLabels ?? [],
-  nullable: column?.nullable ?? true,
-})
+/** What expressions need to know of a column; of none, what makes nothing comparable. */
+export const fieldType = (column: Column | undefined): FieldType =>
+  column === undefined ? UNKNOWN_TYPE : fieldTypeOf(column)
+
+const UNKNOWN_TYPE: FieldType = { name: 'unknown', collation: null, enumLabels: [], nullable: true }

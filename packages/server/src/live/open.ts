@@ -4,6 +4,7 @@ import type { Bus } from '../bus/bus.ts'
 import type { CatalogService } from '../db/catalog/service.ts'
 import type { Pool } from '../db/pool.ts'
 import { Feed } from '../feed/feed.ts'
+import type { SourceKind } from '../feed/source.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { Ids } from '../kernel/ids.ts'
 import type { Service } from '../kernel/service.ts'
@@ -21,6 +22,8 @@ export interface LiveServicesOptions {
   readonly connection: pg.ClientConfig
   readonly catalog: CatalogService
   readonly bus: Bus
+  /** Where changes come from: the log, when not given. */
+  readonly source?: SourceKind
   readonly clock: Clock
   readonly ids: Ids
   /** Told about failures that are tried again. */

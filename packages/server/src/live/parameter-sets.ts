@@ -2,7 +2,7 @@
  * Memberships: "some row of that table with the caller's id and this row's room". The caller's keys are fetched once and become plain values of
  * the condition; changes of the membership table fetch them again. No event costs a query, only a change of membership does.
  */
-
+import { createHash } from 'node:crypto'
 import type { Catalog, Relation } from '../db/catalog/catalog.ts'
 import type { Pool } from '../db/pool.ts'
 import { runAs } from '../db/scope.ts'
@@ -55,7 +55,8 @@ export const membershipOf = (
   // Privileges belong to what the caller may see: without them fetching the keys fails, and Postgres then says so for every event.
   const columns = selectableColumns(catalog, relation, caller.role)
   const granted = columns === 'all' ? 'all' : [...columns].join()
-  const visible = `${granted}|${visibility.kind === 'rows' ? JSON.stringify(visibility.expr) : visibility.kind}`
+  const seen = `${granted}|${visibility.kind === 'rows' ? JSON.stringify(visibility.expr) : visibility.kind}`
+  const visible = createHash('sha1').update(seen).digest('base64')
   return { relation, column: inner.name, where, outer: { ...outer, depth: 0 }, visible }
 }
 
@@ -189,8 +190,11 @@ export class ParameterSet {
   }
 }
 
+/** A digest: the conditions are long, and every user's are different. */
 export const setKey = ({ relation, column, where, visible }: Membership, caller: Caller): string =>
-  [relation.oid, column, JSON.stringify(where), caller.role, visible].join('|')
+  createHash('sha1')
+    .update(JSON.stringify([relation.oid, column, where, caller.role, visible]))
+    .digest('base64')
 
 /** Makes the feed carry the membership table, so that its changes are heard. */
 export const watchMembership = async (owner: Pool, { relation }: Membership): Promise<void> => {

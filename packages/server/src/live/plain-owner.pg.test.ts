@@ -8,6 +8,7 @@ import { createLocalBus } from '../bus/local.ts'
 import { CatalogService } from '../db/catalog/service.ts'
 import { Pool } from '../db/pool.ts'
 import { prepareDatabase } from '../db/prepare/prepare.ts'
+import { changeSourceOf } from '../db/prepare/profile.ts'
 import type { Caller } from '../identity/caller.ts'
 import { systemClock } from '../kernel/clock.ts'
 import { randomIds } from '../kernel/ids.ts'
@@ -22,7 +23,13 @@ const caller: Caller = {
   expiresAt: null,
 }
 
-describe.each([18, 15] as const)('as a plain owner on PostgreSQL %s', (version) => {
+const CASES = [
+  [18, 'log', 'replication'],
+  [15, 'log', 'replication'],
+  [15, 'outbox', 'noreplication'],
+] as const
+
+describe.each(CASES)('as a plain owner on PostgreSQL %s, with changes from the %s', (version, source, attribute) => {
   const name = 'plain'
   let cluster: TestCluster
   let owner: Pool
@@ -34,11 +41,11 @@ describe.each([18, 15] as const)('as a plain owner on PostgreSQL %s', (version) 
   beforeAll(async () => {
     // A cluster of its own: roles are shared by all databases of a cluster.
     cluster = await startTestCluster({ version })
-    await asAdmin(cluster.url, `create role ${name} login replication createrole password 'x'`)
+    await asAdmin(cluster.url, `create role ${name} login ${attribute} createrole password 'x'`)
     await asAdmin(cluster.url, `create database ${name} owner ${name}`)
     const connection = toClientConfig(cluster.urlOf({ database: name, user: name, password: 'x' }))
     owner = new Pool({ connection, max: 3, applicationName: 'plain owner' })
-    const { login } = await prepareDatabase(owner, connection, randomIds)
+    const { login, profile } = await prepareDatabase(owner, connection, randomIds)
     requests = new Pool({ connection: login.connection, max: 3, applicationName: 'plain requests' })
     const onError = (error: Error) => errors.push(error.message)
     catalog = new CatalogService({ pool: owner, connection, clock: systemClock, onError })
@@ -52,6 +59,7 @@ describe.each([18, 15] as const)('as a plain owner on PostgreSQL %s', (version) 
       ids: randomIds,
       onError,
       bus: createLocalBus(() => {}),
+      source: changeSourceOf(profile),
     })
     await services.start()
     await services.feed.ready()
@@ -62,6 +70,10 @@ describe.each([18, 15] as const)('as a plain owner on PostgreSQL %s', (version) 
     await catalog.stop()
     await Promise.all([owner.end(), requests.end()])
     await cluster.stop()
+  })
+
+  it('reads changes where it may', () => {
+    expect(services.feed.source).toBe(source)
   })
 
   it('carries a table from the moment that somebody subscribes to it, deletes included', async () => {

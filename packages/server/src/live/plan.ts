@@ -6,7 +6,6 @@ import { implies } from '../expr/implies.ts'
 import { toPredicate } from '../expr/predicate.ts'
 import type { RowOperation } from '../feed/change.ts'
 import type { Caller } from '../identity/caller.ts'
-import { claimsClass } from '../policy/claims.ts'
 import type { PolicyReader } from '../policy/read-policy.ts'
 import { selectableColumns } from '../policy/roles.ts'
 import { rowVisibility } from '../policy/row-visibility.ts'
@@ -103,7 +102,7 @@ const rowRights = ({ reader, catalog, relation, caller }: PlanInput): Rights => 
   if (visibility.kind === 'all') return { ...NOTHING, expr: TRUE }
   if (visibility.kind === 'none') return { ...NOTHING, expr: TRUE, never: true }
   const { text } = visibility
-  const opaque: OpaqueCheck = { key: claimsClass(caller, text), text, caller }
+  const opaque = opaqueCheck(caller, text)
   const asked: Rights = { ...NOTHING, expr: TRUE, checks: [opaque] }
   if (visibility.expr === null) return asked
   const memberships = new Map<Exists, Membership>()
@@ -118,6 +117,16 @@ const rowRights = ({ reader, catalog, relation, caller }: PlanInput): Rights => 
   )
   return undecidable ? asked : { ...NOTHING, expr: visibility.expr, memberships, fallback: opaque }
 }
+
+/**
+ * Policies may read any claim, in functions and in the policies of other tables too, so only callers with the same claims are certain to get
+ * the same answers.
+ */
+const opaqueCheck = (caller: Caller, text: string): OpaqueCheck => ({
+  key: `${caller.role}\0${caller.claimsText}`,
+  text,
+  caller,
+})
 
 const PLACEHOLDER = { kind: 'field', name: '', path: [], type: null, depth: 0 } as const
 

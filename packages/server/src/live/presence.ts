@@ -3,6 +3,7 @@
  * Differences of one topic that happen close together are told together: n people who arrive at once would cost n² messages otherwise.
  */
 import type { Bus } from '../bus/bus.ts'
+import { Bag } from '../kernel/bag.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { JsonObject } from '../kernel/json.ts'
 import { type Topic, topicKey } from './broadcast.ts'
@@ -35,12 +36,21 @@ export interface PresenceMember {
 interface Room {
   /** By key, then by ref. */
   readonly state: Map<string, Map<string, PresenceMeta>>
-  readonly members: Set<PresenceMember>
+  readonly members: Bag<PresenceMember>
   joins: Entry[]
   leaves: Entry[]
   /** Cancels the pending tell; null while nothing waits. */
   pending: (() => void) | null
   toldAt: number
+}
+
+/** What a room has to tell when it has nothing to tell; never written to. */
+const NONE: Entry[] = []
+
+const appended = (entries: Entry[], entry: Entry): Entry[] => {
+  if (entries === NONE) return [entry]
+  entries.push(entry)
+  return entries
 }
 
 /** Differences that follow each other faster than this are told together. */
@@ -71,16 +81,19 @@ export class Presence {
   }
 
   /** Tells `member` about every difference from now on. */
-  watch(topic: Topic, member: PresenceMember): () => void {
+  watch(topic: Topic, member: PresenceMember): void {
     const key = topicKey(topic)
     const room = this.#room(key)
     // What waits to be told is in the state that the newcomer reads next.
     this.#tell(room)
     room.members.add(member)
-    return () => {
-      room.members.delete(member)
-      this.#forgetIfEmpty(key, room)
-    }
+  }
+
+  /** Tells `member` nothing more. */
+  unwatch(topic: Topic, member: PresenceMember): void {
+    const key = topicKey(topic)
+    const room = this.#rooms.get(key)
+    if (room?.members.delete(member)) this.#forgetIfEmpty(key, room)
   }
 
   state(topic: Topic): PresenceState {
@@ -121,7 +134,7 @@ export class Presence {
       // Went and came back between two tells: nobody need know.
       const untold = room.leaves.findIndex((leave) => leave.meta.ref === meta.ref)
       if (untold >= 0) room.leaves.splice(untold, 1)
-      else room.joins.push({ key, meta })
+      else room.joins = appended(room.joins, { key, meta })
     }
     for (const entry of delta.leaves) this.#remove(room, entry)
     this.#schedule(delta.topic, room)
@@ -136,7 +149,7 @@ export class Presence {
     // Came and went between two tells: nobody need know.
     const unseen = room.joins.findIndex((join) => join.meta.ref === entry.meta.ref)
     if (unseen >= 0) room.joins.splice(unseen, 1)
-    else room.leaves.push({ key: entry.key, meta: present })
+    else room.leaves = appended(room.leaves, { key: entry.key, meta: present })
   }
 
   #schedule(key: string, room: Room): void {
@@ -155,16 +168,18 @@ export class Presence {
     room.pending = null
     if (room.joins.length === 0 && room.leaves.length === 0) return
     const diff = diffOf(room)
-    room.joins = []
-    room.leaves = []
+    room.joins = NONE
+    room.leaves = NONE
     room.toldAt = this.#options.clock.now()
-    for (const member of room.members) member.presenceChanged(diff)
+    room.members.forEach((member) => {
+      member.presenceChanged(diff)
+    })
   }
 
   #room(key: string): Room {
     let room = this.#rooms.get(key)
     if (room === undefined) {
-      room = { state: new Map(), members: new Set(), joins: [], leaves: [], pending: null, toldAt: 0 }
+      room = { state: new Map(), members: new Bag(), joins: NONE, leaves: NONE, pending: null, toldAt: 0 }
       this.#rooms.set(key, room)
     }
     return room

@@ -3,6 +3,7 @@ import { isConnectionLoss } from '../db/failures.ts'
 import type { Pool } from '../db/pool.ts'
 import type { RowChange, RowOperation } from '../feed/change.ts'
 import type { Caller } from '../identity/caller.ts'
+import { Bag } from '../kernel/bag.ts'
 import { toError } from '../kernel/errors.ts'
 import { judge } from './evaluate.ts'
 import { Group, groupKey } from './group.ts'
@@ -27,7 +28,7 @@ export interface SetUser {
 export interface SetRecord {
   readonly set: ParameterSet
   readonly group: Group<Target>
-  readonly users: Set<SetUser>
+  readonly users: Bag<SetUser>
   /** Subscriptions that are being made with it. */
   pins: number
   /** Version of the keys that the users know. */
@@ -135,7 +136,7 @@ export class SetRegistry {
       () => new Group(spec, 'set'),
     )
     group.members.add({ kind: 'set', set })
-    const record: SetRecord = { set, group, users: new Set(), pins: 0, grouped: 0 }
+    const record: SetRecord = { set, group, users: new Bag(), pins: 0, grouped: 0 }
     this.#sets.set(key, record)
     this.#count(membership.relation.oid, 1)
     return record

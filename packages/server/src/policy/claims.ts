@@ -43,12 +43,3 @@ export const uidOf = (claims: JsonObject): string | null | 'error' => {
 
 /** `auth.openid()`. */
 export const openidOf = (claims: JsonObject): string | null => jsonText(claims.openid) ?? jsonText(claims.sub)
-
-/** Claims that differ between two tokens of the same session and that hardly any policy reads. */
-const VOLATILE = ['exp', 'iat', 'nbf', 'jti', 'session_id', 'amr', 'aal', 'iss', 'aud']
-
-/** Callers with the same class get the same answer from a policy text: role and claims, without what only tells tokens apart unless the text speaks of it. */
-export const claimsClass = ({ role, claims }: PolicyCaller, text: string): string => {
-  const kept = Object.entries(claims).filter(([name]) => !VOLATILE.includes(name) || text.includes(name))
-  return `${role}\0${JSON.stringify(kept.sort(([left], [right]) => (left < right ? -1 : 1)))}`
-}

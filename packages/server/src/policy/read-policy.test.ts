@@ -2,7 +2,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Catalog, Column, Relation } from '../db/catalog/catalog.ts'
 import type { Expr } from '../expr/ast.ts'
-import { claimsClass } from './claims.ts'
 import { loadParser } from './parse-tree.ts'
 import { PolicyReader } from './read-policy.ts'
 
@@ -146,17 +145,5 @@ describe('policies', () => {
   it('does not read claims from the prototype', () => {
     expect(read(`((auth.jwt() ->> 'constructor'::text) IS NULL)`)).toBe('true')
     expect(read(`((auth.jwt() ->> '__proto__'::text) IS NULL)`)).toBe('true')
-  })
-})
-
-describe('classes of callers', () => {
-  it('are the same for two tokens of one person, unless the policy reads what differs', () => {
-    const first = { role: 'authenticated', claims: { sub: ME, exp: 1 } }
-    const second = { role: 'authenticated', claims: { exp: 2, sub: ME } }
-    expect(claimsClass(first, 'is_member(room)')).toBe(claimsClass(second, 'is_member(room)'))
-    expect(claimsClass(first, `(auth.jwt() ->> 'exp') = '1'`)).not.toBe(
-      claimsClass(second, `(auth.jwt() ->> 'exp') = '1'`),
-    )
-    expect(claimsClass(first, 'x')).not.toBe(claimsClass({ ...first, role: 'anon' }, 'x'))
   })
 })

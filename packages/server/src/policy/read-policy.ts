@@ -24,6 +24,7 @@ import { type Context, isTextual, readTerm, type Scope, type Term } from './term
 /** Parsed once per text; trees are immutable. Bounded, because texts come and go with migrations. */
 export class PolicyReader {
   readonly #trees = new Map<string, Node | null>()
+  readonly #texts = new Map<string, string>()
 
   /** The condition that a policy puts on a row of `relation` for `caller`; null when it is opaque. Needs `loadParser` before. */
   read(text: string, relation: Relation, catalog: Catalog, caller: PolicyCaller): Expr | null {
@@ -35,6 +36,14 @@ export class PolicyReader {
     }
     const expr = readCondition(tree, { catalog, caller, scopes: [{ relation, alias: relation.name, depth: 0 }] }, 0)
     return expr === null ? null : fold(expr)
+  }
+
+  /** One copy of a text that many subscriptions keep. */
+  shared(text: string): string {
+    if (this.#texts.size > 2000) this.#texts.clear()
+    const known = this.#texts.get(text)
+    if (known === undefined) this.#texts.set(text, text)
+    return known ?? text
   }
 }
 

@@ -31,7 +31,7 @@ export const rowVisibility = (
   const read = (policy: Policy) => reader.read(textOf(policy), relation, catalog, caller)
   const expr = combine(permissive.map(read), restrictive.map(read))
   if (expr?.kind === 'constant') return expr.value === true ? { kind: 'all' } : { kind: 'none' }
-  return { kind: 'rows', expr, text: sqlText(permissive, restrictive) }
+  return { kind: 'rows', expr, text: reader.shared(sqlText(permissive, restrictive)) }
 }
 
 /** A policy without `using` admits every row. */

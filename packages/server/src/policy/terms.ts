@@ -3,6 +3,7 @@ import type { Catalog, Relation } from '../db/catalog/catalog.ts'
 import type { FieldType } from '../expr/ast.ts'
 import type { Json } from '../kernel/json.ts'
 import { claimAt, jsonText, openidOf, type PolicyCaller, uidOf } from './claims.ts'
+import { fieldTypeOf } from './field-type.ts'
 import { type Node, namesOf, nodeOf } from './parse-tree.ts'
 
 /** A relation that a name can refer to; depth 0 is the innermost row. */
@@ -69,8 +70,7 @@ const readColumn = (node: Node, context: Context): Term | null => {
     if (qualifier !== null && scope.alias !== qualifier) continue
     const column = scope.relation.column(name)
     if (column === undefined) continue
-    const { baseType, collation, enumLabels, nullable } = column
-    return { term: 'field', name, depth: scope.depth, type: { name: baseType, collation, enumLabels, nullable } }
+    return { term: 'field', name: column.name, depth: scope.depth, type: fieldTypeOf(column) }
   }
   return null
 }

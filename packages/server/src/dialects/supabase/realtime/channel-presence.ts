@@ -25,7 +25,7 @@ export class ChannelPresence implements PresenceMember {
   readonly #holder: PresenceHolder
   #key: string | null
   #budget: Budget | null = null
-  #leave: (() => void) | null = null
+  #watching = false
   #entry: PresenceEntry | null = null
 
   /** Without a key the server makes one up. */
@@ -37,9 +37,10 @@ export class ChannelPresence implements PresenceMember {
   /** Tells the state, and every difference from now on. */
   watch(): void {
     const { ground, place, mayReadPresence } = this.#holder
-    if (this.#leave !== null || !mayReadPresence) return
+    if (this.#watching || !mayReadPresence) return
     const { presence } = ground.services
-    this.#leave = presence.watch(place, this)
+    this.#watching = true
+    presence.watch(place, this)
     this.#holder.tellState(stateText(presence.state(place)))
   }
 
@@ -66,8 +67,9 @@ export class ChannelPresence implements PresenceMember {
 
   /** The channel is over. */
   close(): void {
-    this.#leave?.()
-    this.#leave = null
+    const { ground, place } = this.#holder
+    if (this.#watching) ground.services.presence.unwatch(place, this)
+    this.#watching = false
     this.#untrack()
   }
 
