@@ -9,6 +9,7 @@ import type { StartReport } from './config/start-report.ts'
 import { CatalogService } from './db/catalog/service.ts'
 import { type Database, openDatabase } from './db/open.ts'
 import { ping } from './db/pool.ts'
+import { changeSourceOf } from './db/prepare/profile.ts'
 import { type Development, startDevelopment } from './development.ts'
 import { cloudErrors } from './dialects/cloud/cloud.ts'
 import { authDialect, sendAuthError } from './dialects/supabase/auth/auth.ts'
@@ -113,6 +114,7 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     running.push({ start: async () => {}, stop: () => sockets.stop() })
     const url = await listen(http, config)
     address.url = config.externalUrl ?? url
+    world.log.info({ changes: services.live.feed.source, bus: bus.kind, node: bus.node }, 'serving')
     address.local = url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//127.0.0.1')
     return { database, routes, report: reportOf({ url, database, keys, development }), stop: once(stop) }
   } catch (error) {
@@ -162,6 +164,7 @@ const createServices = (
     connection,
     catalog,
     bus,
+    source: changeSourceOf(database.profile),
     clock,
     ids,
     onError: (error) => log.warn({ error: error.message }, 'the change feed was disturbed; trying again'),

@@ -83,7 +83,8 @@ const versionShortcomings = (profile: DatabaseProfile): readonly Shortcoming[] =
       ]
 
 const replicationShortcomings = (profile: DatabaseProfile): readonly Shortcoming[] => {
-  const consequence = 'There is no change feed: realtime subscriptions to tables receive nothing.'
+  const consequence =
+    'Changes for realtime are written down by triggers instead of read from the log: writes to published tables cost more.'
   const found: Shortcoming[] = []
   if (profile.walLevel !== 'logical') {
     found.push({

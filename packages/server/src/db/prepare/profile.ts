@@ -41,6 +41,10 @@ export const readProfile = async (db: Queryable): Promise<DatabaseProfile> => {
   return { ...rest, major: Math.floor(num / 10_000) }
 }
 
+/** Where changes can be read from here: the write-ahead log, or what triggers write down. */
+export const changeSourceOf = ({ replication, walLevel }: DatabaseProfile): 'log' | 'outbox' =>
+  replication && walLevel === 'logical' ? 'log' : 'outbox'
+
 /** Something that the server lacks: what follows from it, and the SQL with which an administrator mends it. */
 export interface Shortcoming {
   readonly id:
