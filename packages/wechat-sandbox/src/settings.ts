@@ -49,6 +49,8 @@ export const appOf = (input: AppInput): AppSettings => ({
 export interface Limits {
   /** Milliseconds that a code lives. */
   readonly codeLife: number
+  /** Milliseconds that a session key lives after the login that gave it. */
+  readonly sessionKeyLife: number
   /** Milliseconds that an access token lives. */
   readonly tokenLife: number
   /** Milliseconds that a replaced token stays good. */
@@ -80,6 +82,7 @@ const HOUR = 60 * MINUTE
 
 export const defaultLimits: Limits = {
   codeLife: 5 * MINUTE,
+  sessionKeyLife: 72 * HOUR,
   tokenLife: 2 * HOUR,
   tokenOverlap: 5 * MINUTE,
   visitLife: 2 * HOUR,

@@ -47,7 +47,7 @@ export const createWorld = (options: WorldOptions): World => {
   const random = createRandom(options.seed)
   const limits = { ...defaultLimits, ...options.limits }
   const apps = new Map(options.apps.map((app) => [app.appid, appOf(app)]))
-  const people = new People({ clock, random, onNew: options.onNewPerson })
+  const people = new People({ clock, random, onNew: options.onNewPerson, sessionKeyLife: limits.sessionKeyLife })
   for (const name of options.people) people.remember(name, [...apps.keys()])
   return {
     clock,

@@ -39,6 +39,24 @@ describe('a phone with a WeChat sandbox', () => {
     expect(await exchange(code, 'wx2', 's2')).toHaveProperty('openid')
   })
 
+  test('has a session as long as WeChat says so, whoever asks after a restart', async () => {
+    const { realm, sandbox } = await setup()
+    const check = (on: typeof realm) =>
+      on.evaluate(`wx.checkSession().then(() => 'good', (error) => error.errMsg)`) as Promise<string>
+    expect(await check(realm)).toBe('checkSession:fail session is invalid')
+    await realm.evaluate('wx.login()')
+    expect(await check(realm)).toBe('good')
+    const restarted = await createRealm({ user: 'alice', wechat: { url: sandbox.url } })
+    onTestFinished(() => restarted.close())
+    expect(await check(restarted)).toBe('good')
+    sandbox.control.endSession('alice')
+    expect(await check(realm)).toBe('checkSession:fail session is invalid')
+    await realm.evaluate('wx.login()')
+    expect(await check(realm)).toBe('good')
+    sandbox.control.advance(3 * 24 * 3_600_000)
+    expect(await check(realm)).toBe('checkSession:fail session is invalid')
+  })
+
   test('accepts subscriptions there, so that a message may be sent', async () => {
     const { realm, sandbox } = await setup()
     const answers = await realm.evaluate(`wx.requestSubscribeMessage({ tmplIds: ['T1'] })`)

@@ -16,9 +16,13 @@ export function defaultHooks(phone: Phone): Hooks {
   return {
     login: (done) => done({ code: `wxcode:${phone.host.user}:${next()}` }),
     phoneNumber: (done) => done({ code: `wxphone:${phone.host.user}:${next()}` }),
+    checkSession: (loggedIn, done) => done(loggedIn ? {} : { error: INVALID_SESSION }),
     subscribeMessage: (templates, done) => done(Object.fromEntries(templates.map((id) => [id, 'accept']))),
   }
 }
+
+/** What an app reads when it should call wx.login again. */
+export const INVALID_SESSION = 'session is invalid'
 
 /** Builds the account functions. */
 export function createAccount(phone: Phone, hooks: Hooks) {
@@ -41,10 +45,9 @@ export function createAccount(phone: Phone, hooks: Hooks) {
       })
     }),
     checkSession: asyncApi('checkSession', phone, (_, settle) => {
-      const planned = phone.takeFailure('checkSession')
-      if (planned) settle.fail(planned.reason)
-      else if (loggedIn) settle.ok()
-      else settle.fail('session is invalid')
+      const planned = phone.takeFailure('checkSession') ?? phone.networkRefusal()
+      if (planned) return settle.fail(planned.reason, planned.errno === undefined ? {} : { errno: planned.errno })
+      hooks.checkSession(loggedIn, ({ error }) => (error === undefined ? settle.ok() : settle.fail(error)))
     }),
     getAccountInfoSync: () => ({
       miniProgram: { appId: settings.appId, envVersion: settings.envVersion, version: '' },

@@ -138,6 +138,8 @@ export interface Hooks {
   login(done: (answer: { code: string } | { error: string }) => void): void
   /** A code for `getPhoneNumber`, or a failure reason. */
   phoneNumber(done: (answer: { code: string } | { error: string }) => void): void
+  /** Whether the session key of the last login is still good; `loggedIn` says whether there was a login since the start. */
+  checkSession(loggedIn: boolean, done: (answer: { error?: string }) => void): void
   /** accept, reject or ban, for each template. */
   subscribeMessage(templates: readonly string[], done: (answers: Readonly<Record<string, string>>) => void): void
 }

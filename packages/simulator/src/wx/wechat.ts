@@ -3,7 +3,7 @@ import type { Hooks } from './host.ts'
 
 /** What a page asks its simulator, which asks the sandbox. */
 export type SandboxAsk =
-  | { readonly ask: 'login' | 'phone'; readonly user: string }
+  | { readonly ask: 'login' | 'phone' | 'session'; readonly user: string }
   | { readonly ask: 'subscribe'; readonly user: string; readonly template: string }
 
 export type SandboxAnswer = { readonly code: string } | { readonly error: string }
@@ -13,6 +13,9 @@ export function hooksOver(ask: (asked: SandboxAsk) => Promise<SandboxAnswer>, us
   return {
     login: (done) => void ask({ ask: 'login', user }).then(done),
     phoneNumber: (done) => void ask({ ask: 'phone', user }).then(done),
+    // The platform knows, also of logins before this start; it says no more than yes or no.
+    checkSession: (_loggedIn, done) =>
+      void ask({ ask: 'session', user }).then((answer) => done('error' in answer ? answer : {})),
     subscribeMessage: (templates, done) => {
       const answers = templates.map(async (template) => {
         const answer = await ask({ ask: 'subscribe', user, template })

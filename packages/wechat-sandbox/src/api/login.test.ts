@@ -131,6 +131,10 @@ describe('session keys', () => {
     expect(await ask('/wxa/checksession', String(session_key))).toMatchObject({ errcode: 87009 })
     expect(await ask('/wxa/checksession', String(reset.session_key))).toMatchObject({ errcode: 0 })
     expect(await get('/wxa/checksession', { access_token })).toMatchObject({ errcode: 41009 })
+    expect(control.sessionValid('alice')).toBe(true)
+    control.endSession('alice')
+    expect(control.sessionValid('alice')).toBe(false)
+    expect(await ask('/wxa/checksession', String(reset.session_key))).toMatchObject({ errcode: 87009 })
   })
 })
 

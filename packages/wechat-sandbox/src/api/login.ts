@@ -38,7 +38,8 @@ const signedVisitor = (world: World, call: Call) => {
   const openid = call.query.get('openid') ?? ''
   if (openid === '') refuse(41009)
   const visitor = world.people.byOpenid(app.appid, openid) ?? refuse(40003)
-  const expected = Buffer.from(visitor.sessionKey === null ? '' : signSession(visitor.sessionKey))
+  const sessionKey = world.people.sessionKey(visitor)
+  const expected = Buffer.from(sessionKey === null ? '' : signSession(sessionKey))
   const given = Buffer.from(call.query.get('signature') ?? '')
   const right = expected.length > 0 && expected.length === given.length && timingSafeEqual(expected, given)
   if (!right || call.query.get('sig_method') !== 'hmac_sha256') refuse(87009)

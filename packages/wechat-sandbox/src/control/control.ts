@@ -53,6 +53,10 @@ export interface Control {
   loginCode(user: string, appid?: string): string
   /** What a tap on the getPhoneNumber button would give. */
   phoneCode(user: string, appid?: string): string
+  /** What wx.checkSession asks: whether the newest session key of a person is still good. */
+  sessionValid(user: string, appid?: string): boolean
+  /** Ends the session key of a person, as the platform may at any time. */
+  endSession(user: string, appid?: string): void
   person(name: string): PersonView
   people(): readonly PersonView[]
   changePerson(name: string, changes: PersonChanges): PersonView
@@ -121,6 +125,9 @@ const accounts = (world: World) => {
       const app = appOf(world, appid)
       return world.codes.issue({ pool: 'phone', user, appid: app.appid }).text
     },
+    sessionValid: (user: string, appid?: string): boolean =>
+      world.people.sessionKey(world.people.visitor(appOf(world, appid).appid, user)) !== null,
+    endSession: (user: string, appid?: string): void => world.people.endSession(appOf(world, appid).appid, user),
     person: (name: string) => view(world.people.named(name)),
     people: () => world.people.all().map(view),
     changePerson: (name: string, changes: PersonChanges) => view(world.people.change(name, changes)),

@@ -40,6 +40,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     const pool = body.pool === undefined ? 'login' : choiceOf(body, 'pool', ['login', 'phone'] as const)
     return { code: pool === 'login' ? control.loginCode(user, appidOf(body)) : control.phoneCode(user, appidOf(body)) }
   },
+  'POST /sandbox/sessions/check': (control, { body }) => ({
+    valid: control.sessionValid(nameOf(requiredText(body, 'user')), appidOf(body)),
+  }),
+  'POST /sandbox/sessions/end': (control, { body }) =>
+    done(() => control.endSession(nameOf(requiredText(body, 'user')), appidOf(body))),
   'GET /sandbox/people': (control) => ({ people: control.people() }),
   'GET /sandbox/people/:': (control, { name }) => control.person(nameOf(name)),
   'POST /sandbox/people/:': (control, { name, body }) => control.changePerson(nameOf(name), personChanges(body)),

@@ -23,6 +23,8 @@ export interface Visitor {
   /** The newest; null before the first login. */
   sessionKey: string | null
   visitedAt: number | null
+  /** When the session key was given. */
+  keyedAt: number | null
 }
 
 export type PersonChanges = Partial<Omit<Person, 'name'>>
@@ -54,17 +56,21 @@ export interface PeopleOptions {
   readonly random: Random
   /** Hears of everybody who is seen for the first time. */
   readonly onNew?: ((name: string) => void) | undefined
+  /** Milliseconds that a session key lives. */
+  readonly sessionKeyLife: number
 }
 
 export class People {
   readonly #clock: Clock
   readonly #random: Random
   readonly #onNew: (name: string) => void
+  readonly #sessionKeyLife: number
   readonly #people = new Map<string, Person>()
   /** By `appid openid`. */
   readonly #visitors = new Map<string, Visitor>()
 
-  constructor({ clock, random, onNew }: PeopleOptions) {
+  constructor({ clock, random, onNew, sessionKeyLife }: PeopleOptions) {
+    this.#sessionKeyLife = sessionKeyLife
     this.#clock = clock
     this.#random = random
     this.#onNew = onNew ?? (() => {})
@@ -95,7 +101,7 @@ export class People {
     const openid = openidOf(appid, name)
     const known = this.byOpenid(appid, openid)
     if (known !== undefined) return known
-    const visitor: Visitor = { person: this.named(name), openid, sessionKey: null, visitedAt: null }
+    const visitor: Visitor = { person: this.named(name), openid, sessionKey: null, visitedAt: null, keyedAt: null }
     this.#visitors.set(`${appid} ${openid}`, visitor)
     return visitor
   }
@@ -114,7 +120,18 @@ export class People {
   visit(appid: string, name: string): Visitor & { readonly sessionKey: string } {
     const visitor = this.visitor(appid, name)
     const sessionKey = this.#random.bytes(16).toString('base64')
-    return Object.assign(visitor, { sessionKey, visitedAt: this.#clock.now() })
+    const now = this.#clock.now()
+    return Object.assign(visitor, { sessionKey, visitedAt: now, keyedAt: now })
+  }
+
+  /** The session key while it is good, else null. */
+  sessionKey({ sessionKey, keyedAt }: Visitor): string | null {
+    return keyedAt !== null && this.#clock.now() - keyedAt < this.#sessionKeyLife ? sessionKey : null
+  }
+
+  /** Ends a session key before its time, as the platform may. */
+  endSession(appid: string, name: string): void {
+    Object.assign(this.visitor(appid, name), { sessionKey: null, keyedAt: null })
   }
 
   all(): readonly Person[] {
