@@ -1,12 +1,13 @@
 /** The composition root: one set of Web APIs that share a request queue and a view of the app's life. */
 
+import { lazy } from './core/lazy.ts'
 import { platform, type Wx } from './core/platform.ts'
 import { createStorage, type SessionStorage } from './core/storage.ts'
 import { type Connectivity, watchConnectivity } from './net/connectivity.ts'
-import { buildEventSource, type EventSourceConstructor } from './net/event-source.ts'
+import type { EventSourceConstructor } from './net/event-source.ts'
 import { buildFetch, type Fetch, type FetchOptions } from './net/fetch.ts'
 import { Gate } from './net/gate.ts'
-import { buildWebSocket, type SocketOptions, type WebSocketConstructor } from './net/web-socket.ts'
+import type { SocketOptions, WebSocketConstructor } from './net/web-socket.ts'
 
 export interface RuntimeOptions {
   /** Default: the global `wx`. */
@@ -41,13 +42,22 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
   const connectivity = watchConnectivity(wx)
   const parts = { wx, gate, connectivity }
   const fetch = buildFetch(parts, options.fetch)
-  const createWebSocket = (socket: SocketOptions) => buildWebSocket({ wx, connectivity, options: socket })
+  const createWebSocket = (socket: SocketOptions) =>
+    lazy._realtime()._buildWebSocket({ wx, connectivity, options: socket })
+  let sources: EventSourceConstructor | null = null
+  let sockets: WebSocketConstructor | null = null
   return {
     wx,
     connectivity,
     fetch,
-    EventSource: buildEventSource({ fetch, connectivity }),
-    WebSocket: createWebSocket(options.socket ?? {}),
+    get EventSource() {
+      sources ??= lazy._realtime()._buildEventSource({ fetch, connectivity })
+      return sources
+    },
+    get WebSocket() {
+      sockets ??= createWebSocket(options.socket ?? {})
+      return sockets
+    },
     localStorage: createStorage(wx),
     createFetch: (more) => buildFetch(parts, { ...options.fetch, ...more }),
     createWebSocket,

@@ -1,7 +1,8 @@
 /** Blob and File, of bytes in memory and of files of the mini-program that are read when they are sent, and only then. */
-import { concat, scalarValues, utf8Encode, viewOf } from '../core/bytes.ts'
-import { utf8Decode } from '../core/encoding.ts'
+import { concat, scalarValues, utf8Decode, utf8Encode, viewOf } from '../core/bytes.ts'
 import { typeError } from '../core/errors.ts'
+import { BLOB } from '../core/marks.ts'
+import { named } from '../core/names.ts'
 import { now, platform } from '../core/platform.ts'
 import { mediaType } from './media-type.ts'
 import { ReadableStream } from './stream.ts'
@@ -51,6 +52,7 @@ function pieceOf(part: unknown): Piece[] {
 
 /** Immutable bytes with a type. */
 class Bytes {
+  readonly _kind = BLOB
   readonly size: number
   readonly type: string
   readonly _pieces: Piece[]
@@ -170,3 +172,5 @@ export function pathOf(blob: Bytes): string | null {
 }
 
 export { Bytes as Blob }
+
+named({ Blob: Bytes, File })

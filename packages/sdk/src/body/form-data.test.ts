@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
 import { File as OurFile } from './files.ts'
-import { FormData as OurForm, parseForm, toMultipart } from './form-data.ts'
+import { FormData as OurForm } from './form-data.ts'
+import { parseForm, toMultipart } from './multipart.ts'
 
 // The long run, and a busy machine.
 vi.setConfig({ testTimeout: 120_000 })

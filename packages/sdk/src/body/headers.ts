@@ -1,6 +1,6 @@
 /** Headers. */
 import { typeError } from '../core/errors.ts'
-import { iterate } from '../core/iterate.ts'
+import { byName, Pairs, pairsIn } from '../core/pairs.ts'
 
 export type HeadersInit = Headers | Iterable<Iterable<string>> | Readonly<Record<string, string>>
 
@@ -21,79 +21,40 @@ function cleanValue(raw: unknown): string {
 const SET_COOKIE = 'set-cookie'
 
 /** Header fields; names in lower case, values of one name joined. */
-export class Headers {
-  private _map = new Map<string, string[]>()
-
+export class Headers extends Pairs<string> {
   constructor(init?: HeadersInit | null) {
+    super()
     if (init === undefined) return
     if (typeof init !== 'object' || init === null) throw typeError('Headers: not a list of headers')
-    // Headers of another make (Node's, a page's) are iterable as well.
-    if (Symbol.iterator in init)
-      for (const item of Array.from(init)) {
-        const pair = Array.from(item)
-        if (pair.length !== 2) throw typeError('Headers: each pair must have two items')
-        this.append(pair[0] ?? '', pair[1] ?? '')
-      }
-    else for (const name of Object.keys(init)) this.append(name, init[name] ?? String(init[name]))
+    for (const pair of pairsIn(init)) this.append(String(pair[0]), String(pair[1]))
   }
 
-  append(name: string, value: string): void {
-    const key = nameOf(name)
-    const text = cleanValue(value)
-    const values = this._map.get(key)
-    if (values) values.push(text)
-    else this._map.set(key, [text])
+  _name(name: unknown): string {
+    return nameOf(name)
   }
 
-  delete(name: string): void {
-    this._map.delete(nameOf(name))
+  _value(value: unknown): string {
+    return cleanValue(value)
   }
 
-  get(name: string): string | null {
-    return this._map.get(nameOf(name))?.join(', ') ?? null
+  override get(name: string): string | null {
+    const values = this.getAll(name)
+    return values.length > 0 ? values.join(', ') : null
   }
 
   getSetCookie(): string[] {
-    return (this._map.get(SET_COOKIE) ?? []).slice()
-  }
-
-  has(name: string): boolean {
-    return this._map.has(nameOf(name))
-  }
-
-  set(name: string, value: string): void {
-    this._map.set(nameOf(name), [cleanValue(value)])
-  }
-
-  forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void {
-    for (const pair of this._sorted()) callback.call(self, pair[1], pair[0], this)
-  }
-
-  entries(): IterableIterator<[string, string]> {
-    return iterate((at) => this._sorted()[at])
-  }
-
-  keys(): IterableIterator<string> {
-    return iterate((at) => this._sorted()[at]?.[0])
-  }
-
-  values(): IterableIterator<string> {
-    return iterate((at) => this._sorted()[at]?.[1])
-  }
-
-  [Symbol.iterator](): IterableIterator<[string, string]> {
-    return this.entries()
+    return this.getAll(SET_COOKIE)
   }
 
   /** By name; only cookies are several entries of one name. */
-  private _sorted(): [string, string][] {
+  override _list(): [string, string][] {
     const pairs: [string, string][] = []
-    for (const name of Array.from(this._map.keys()).sort()) {
-      const values = this._map.get(name) ?? []
-      if (name === SET_COOKIE) for (const value of values) pairs.push([name, value])
-      else pairs.push([name, values.join(', ')])
-    }
-    return pairs
+    this._pairs.forEach((pair) => {
+      const known = pair[0] !== SET_COOKIE && pairs.find((one) => one[0] === pair[0])
+      if (known) known[1] += `, ${pair[1]}`
+      else pairs.push([pair[0], pair[1]])
+    })
+    return pairs.sort(byName)
   }
 }
 

@@ -1,6 +1,7 @@
 /** Request. */
 import { AbortController, type AbortSignal, onAbort } from '../core/abort.ts'
 import { typeError } from '../core/errors.ts'
+import { lazy } from '../core/lazy.ts'
 import { URL } from '../url/url.ts'
 import { Body, type BodyInit } from './body.ts'
 import type { Progress } from './files.ts'
@@ -61,21 +62,19 @@ export class Request extends Body {
     const controller = new AbortController()
     this.signal = controller.signal
     this._release = follow(init.signal === undefined ? from?.signal : init.signal, controller)
-    this.redirect = init.redirect ?? from?.redirect ?? 'follow'
-    this.keepalive = init.keepalive ?? from?.keepalive ?? false
-    this.cache = init.cache ?? from?.cache ?? 'default'
-    this.credentials = init.credentials ?? from?.credentials ?? 'same-origin'
-    this.mode = init.mode ?? from?.mode ?? 'cors'
+    const option = <Value>(name: keyof RequestInit & keyof Request, otherwise: Value): Value =>
+      // Both have it by the same type.
+      ((init[name] ?? from?.[name]) as Value | undefined) ?? otherwise
+    this.redirect = option('redirect', 'follow')
+    this.keepalive = option('keepalive', false)
+    this.cache = option('cache', 'default')
+    this.credentials = option('credentials', 'same-origin')
+    this.mode = option('mode', 'cors')
     this._extra = { ...from?._extra, ...init }
   }
 
   clone(): Request {
-    const { _content, _form } = this
-    const body = this._cloneContent()
-    const copy = new Request(this, { body: null })
-    copy._content = _content === null ? null : body
-    copy._form = _form
-    return copy
+    return lazy._files()._cloneRequest(this)
   }
 }
 

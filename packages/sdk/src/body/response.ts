@@ -1,6 +1,7 @@
 /** Response. */
 import { typeError } from '../core/errors.ts'
-import { URL } from '../url/url.ts'
+import { lazy } from '../core/lazy.ts'
+import type { URL } from '../url/url.ts'
 import { Body, type BodyInit } from './body.ts'
 import { Headers, type HeadersInit } from './headers.ts'
 
@@ -37,27 +38,19 @@ export class Response extends Body {
   }
 
   clone(): Response {
-    const body = this._cloneContent()
-    const copy = new Response(null, this)
-    copy._content = body
-    return Object.assign(copy, { url: this.url, redirected: this.redirected, type: this.type })
+    return lazy._files()._cloneResponse(this)
   }
 
   static error(): Response {
-    return Object.assign(new Response(), { status: 0, type: 'error' })
+    return lazy._files()._errorResponse()
   }
 
-  static redirect(url: string | URL, status = 302): Response {
-    if ([301, 302, 303, 307, 308].indexOf(status) < 0) throw new RangeError(`${status} is not a redirect`)
-    return new Response(null, { status, headers: { location: new URL(url).href } })
+  static redirect(url: string | URL, status?: number): Response {
+    return lazy._files()._redirectResponse(url, status)
   }
 
-  static json(data: unknown, init: ResponseInit = {}): Response {
-    const text: unknown = JSON.stringify(data)
-    if (typeof text !== 'string') throw typeError('this value has no JSON form')
-    const headers = new Headers(init.headers)
-    if (!headers.has('content-type')) headers.set('content-type', 'application/json')
-    return new Response(text, { ...init, headers })
+  static json(data: unknown, init?: ResponseInit): Response {
+    return lazy._files()._jsonResponse(data, init)
   }
 }
 

@@ -1,5 +1,7 @@
 /** ReadableStream of bytes, as far as response bodies need it: readers, cancel, tee and asynchronous iteration; no transforms, no BYOB. */
 import { typeError } from '../core/errors.ts'
+import { STREAM } from '../core/marks.ts'
+import { named } from '../core/names.ts'
 
 type Chunk = Uint8Array<ArrayBuffer>
 export type ReadResult =
@@ -32,6 +34,7 @@ const isReleased = (): TypeError => typeError('the reader was released')
 /** A stream of byte chunks. What arrives waits in memory: `wx` cannot be slowed down. */
 export class ReadableStream {
   locked = false
+  readonly _kind = STREAM
   /** Whether anything was read or cancelled: a body's bodyUsed. */
   _disturbed = false
   private _source: StreamSource
@@ -182,3 +185,5 @@ export function readAll(stream: ReadableStream): Promise<Chunk[]> {
     })
   return next()
 }
+
+named({ ReadableStream })

@@ -1,6 +1,7 @@
 /** AbortController and AbortSignal. */
 import { DOMException } from './errors.ts'
 import { Event, EventTarget } from './events.ts'
+import { lazy } from './lazy.ts'
 import { later } from './platform.ts'
 
 /** Tells whoever listens that something should end. */
@@ -29,20 +30,11 @@ export class AbortSignal extends EventTarget {
 
   /** Aborts with the first of the given signals. */
   static any(signals: readonly AbortSignal[]): AbortSignal {
-    const signal = new AbortSignal()
-    for (const source of signals) if (source.aborted && !signal.aborted) abortSignal(signal, source.reason)
-    if (signal.aborted) return signal
-    const listener = (event: Event): void => {
-      for (const source of signals) source.removeEventListener('abort', listener)
-      // Only signals are listened to.
-      abortSignal(signal, (event.target as AbortSignal).reason)
-    }
-    for (const source of signals) source.addEventListener('abort', listener)
-    return signal
+    return lazy._extras()._anySignal(signals)
   }
 }
 
-function abortSignal(signal: AbortSignal, reason: unknown): void {
+export function abortSignal(signal: AbortSignal, reason: unknown): void {
   if (signal.aborted) return
   signal.aborted = true
   signal.reason = reason === undefined ? new DOMException('signal is aborted without reason', 'AbortError') : reason

@@ -1,4 +1,5 @@
 /** Bytes: UTF-8 in one piece, joining, and what counts as bytes. */
+import { lazy } from './lazy.ts'
 
 /** The text as UTF-8; a lone surrogate becomes U+FFFD. */
 export function utf8Encode(text: string): Uint8Array<ArrayBuffer> {
@@ -23,6 +24,26 @@ export function utf8Encode(text: string): Uint8Array<ArrayBuffer> {
     }
   }
   return bytes.slice(0, length)
+}
+
+/** How many code units go through one call of fromCharCode: engines limit the number of arguments. */
+const RUN = 4096
+
+/** The text of UTF-8 bytes, as `Body.text()` reads it: broken characters become U+FFFD, a byte order mark is dropped. */
+export function utf8Decode(bytes: Uint8Array): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += RUN)
+    // `apply` takes anything with a length; the type knows arrays alone.
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + RUN) as unknown as number[])
+  try {
+    return text
+      .replace(/[\x80-\xff]+/g, (run) =>
+        decodeURIComponent(run.replace(/./g, (byte) => `%${byte.charCodeAt(0).toString(16)}`)),
+      )
+      .replace(/^\ufeff/, '')
+  } catch {
+    return new (lazy._extras().TextDecoder)().decode(bytes)
+  }
 }
 
 /** The code point at a place; a lone surrogate is U+FFFD. */

@@ -1,6 +1,7 @@
 /** TextEncoder and TextDecoder, for UTF-8: the decoder works over chunks that split characters. */
 import { codePointAt, utf8Encode, viewOf } from './bytes.ts'
 import { typeError } from './errors.ts'
+import { named } from './names.ts'
 
 /** Text to UTF-8. */
 export class TextEncoder {
@@ -171,5 +172,4 @@ export class TextDecoder {
   }
 }
 
-/** The text of UTF-8 bytes, as `Body.text()` reads it. */
-export const utf8Decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+named({ TextDecoder, TextEncoder })

@@ -48,10 +48,10 @@ export function eventWith<Extra extends object>(type: string, extra: Extra): Eve
 }
 
 interface Entry {
-  readonly type: string
-  readonly listener: Listener
-  readonly once: boolean
-  gone: boolean
+  readonly _type: string
+  readonly _listener: Listener
+  readonly _once: boolean
+  _gone: boolean
 }
 
 /**
@@ -64,15 +64,15 @@ class Emitter {
   addEventListener(type: string, listener: Listener | null, options?: ListenerOptions | boolean): void {
     const { once = false, signal } = typeof options === 'object' && options !== null ? options : {}
     if (!listener || signal?.aborted) return
-    if (this._listeners.some((entry) => entry.type === type && entry.listener === listener)) return
-    this._listeners.push({ type, listener, once, gone: false })
+    if (this._listeners.some((entry) => entry._type === type && entry._listener === listener)) return
+    this._listeners.push({ _type: type, _listener: listener, _once: once, _gone: false })
     signal?.addEventListener('abort', () => this.removeEventListener(type, listener))
   }
 
   removeEventListener(type: string, listener: Listener | null): void {
     this._listeners = this._listeners.filter((entry) => {
-      if (entry.type !== type || entry.listener !== listener) return true
-      entry.gone = true
+      if (entry._type !== type || entry._listener !== listener) return true
+      entry._gone = true
       return false
     })
   }
@@ -82,11 +82,11 @@ class Emitter {
     event.target = this
     event.currentTarget = this
     const handler: unknown = Reflect.get(this, `on${event.type}`)
-    if (typeof handler === 'function') guard(() => Reflect.apply(handler, this, [event]))
+    if (typeof handler === 'function') guard(() => handler.call(this, event))
     for (const entry of this._listeners.slice()) {
-      if (entry.type !== event.type || entry.gone || event._stopped) continue
-      const { listener } = entry
-      if (entry.once) this.removeEventListener(entry.type, listener)
+      if (entry._type !== event.type || entry._gone || event._stopped) continue
+      const { _listener: listener } = entry
+      if (entry._once) this.removeEventListener(entry._type, listener)
       guard(() => (typeof listener === 'function' ? listener.call(this, event) : listener.handleEvent(event)))
     }
     event.currentTarget = null

@@ -20,21 +20,17 @@ export interface Connectivity {
 }
 
 class Calls {
-  private _list: (() => void)[] = []
+  _list: readonly (() => void)[] = []
 
   add(listener: () => void): () => void {
-    this._list.push(listener)
+    this._list = this._list.concat(listener)
     return () => {
       this._list = this._list.filter((one) => one !== listener)
     }
   }
 
   run(): void {
-    for (const listener of this._list.slice()) listener()
-  }
-
-  get isEmpty(): boolean {
-    return this._list.length === 0
+    for (const listener of this._list) listener()
   }
 }
 
@@ -78,7 +74,7 @@ class Watch implements Connectivity {
     if (this._timer === null) this._startTimer()
     return () => {
       remove()
-      if (!this._wake.isEmpty || this._timer === null) return
+      if (!(this._wake._list.length === 0) || this._timer === null) return
       cancel(this._timer)
       this._timer = null
     }
@@ -125,7 +121,7 @@ class Watch implements Connectivity {
     this._timer = null
     // Hidden apps tick late by nature: onAppShow deals with them.
     if (!this.isHidden && passed > TICK + GRACE) this._wake.run()
-    if (!this._wake.isEmpty && this._timer === null) this._startTimer()
+    if (!(this._wake._list.length === 0) && this._timer === null) this._startTimer()
   }
 }
 

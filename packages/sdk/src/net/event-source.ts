@@ -3,9 +3,10 @@
 import type { Response } from '../body/response.ts'
 import type { StreamReader } from '../body/stream.ts'
 import { AbortController } from '../core/abort.ts'
-import { TextDecoder } from '../core/encoding.ts'
+import type { TextDecoder } from '../core/encoding.ts'
 import { DOMException } from '../core/errors.ts'
 import { Event, EventTarget, eventWith } from '../core/events.ts'
+import { lazy } from '../core/lazy.ts'
 import { cancel, later } from '../core/platform.ts'
 import { URL } from '../url/url.ts'
 import type { Connectivity } from './connectivity.ts'
@@ -130,7 +131,7 @@ class Events extends EventTarget {
         this._retry = delay
       },
     })
-    if (mine()) this._read(response.body.getReader(), { parser, decoder: new TextDecoder(), mine })
+    if (mine()) this._read(response.body.getReader(), { parser, decoder: new (lazy._extras().TextDecoder)(), mine })
   }
 
   private _read(reader: StreamReader, how: { parser: SseParser; decoder: TextDecoder; mine: () => boolean }): void {

@@ -2,9 +2,9 @@
 
 import { Request, type RequestInit } from '../body/request.ts'
 import type { Response } from '../body/response.ts'
-import { ReadableStream } from '../body/stream.ts'
 import { onAbort } from '../core/abort.ts'
 import { typeError } from '../core/errors.ts'
+import { isStream } from '../core/marks.ts'
 import { now, type Wx } from '../core/platform.ts'
 import type { URL } from '../url/url.ts'
 import type { Connectivity } from './connectivity.ts'
@@ -66,7 +66,7 @@ export function buildFetch(parts: FetchParts, options: FetchOptions = {}): Fetch
       .then(
         (response) => {
           // A stream follows the signal until its own end.
-          if (!(response._content instanceof ReadableStream)) request._release()
+          if (!isStream(response._content)) request._release()
           return response
         },
         (error) => {
@@ -99,10 +99,11 @@ function loginOnce(login: NonNullable<FetchOptions['onUnauthorized']>): typeof l
 const isRead = (request: Request): boolean => /^(GET|HEAD|OPTIONS)$/.test(request.method)
 
 function retrying({ wx, gate, connectivity }: FetchParts, options: FetchOptions) {
-  const { queueWrites = false, retryReads = true, maxWaiting = 100 } = options
+  const { queueWrites, retryReads, maxWaiting } = options
   let waiting = 0
   const wait = (request: Request, error: unknown): Promise<void> => {
-    if (waiting >= maxWaiting) return Promise.reject(error ?? typeError('too many requests wait for the network'))
+    if (waiting >= (maxWaiting ?? 100))
+      return Promise.reject(error ?? typeError('too many requests wait for the network'))
     waiting++
     return new Promise<void>((resolve, reject) => {
       let over = false
@@ -119,7 +120,7 @@ function retrying({ wx, gate, connectivity }: FetchParts, options: FetchOptions)
   }
   const attempt = (request: Request, number: number): Promise<Response> =>
     send(wx, gate, request).catch((error: unknown) => {
-      const repeatable = isRead(request) ? retryReads : request.headers.has(KEY)
+      const repeatable = isRead(request) ? retryReads !== false : request.headers.has(KEY)
       // A stream that has given out its headers is not here any more: its reader sees the error.
       if (!repeatable || number >= MAX_ATTEMPTS || request.signal.aborted || request.bodyUsed) throw error
       // Without network a read fails at once, as in a browser; a queued write waits.

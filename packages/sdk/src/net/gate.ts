@@ -11,27 +11,27 @@ export interface GateLimits {
 export type Leave = () => void
 
 interface Waiting {
-  readonly isLong: boolean
-  readonly start: () => void
+  readonly _isLong: boolean
+  readonly _start: () => void
 }
 
 /** Admits requests in their order; a long one that has to wait does not hold up the short ones behind it. */
 export class Gate {
-  readonly limits: GateLimits
+  private readonly _limits: GateLimits
   private _waiting: Waiting[] = []
   private _running = 0
   private _long = 0
 
   constructor(limits: GateLimits) {
-    this.limits = limits
+    this._limits = limits
   }
 
   enter(isLong: boolean, start: () => void): Leave {
     let left = false
     let entered = false
     const entry: Waiting = {
-      isLong,
-      start: () => {
+      _isLong: isLong,
+      _start: () => {
         entered = true
         this._running++
         if (isLong) this._long++
@@ -54,11 +54,11 @@ export class Gate {
   }
 
   private _admit(): void {
-    while (this._running < this.limits.total) {
-      const at = this._waiting.findIndex((entry) => !entry.isLong || this._long < this.limits.long)
+    while (this._running < this._limits.total) {
+      const at = this._waiting.findIndex((entry) => !entry._isLong || this._long < this._limits.long)
       const next = this._waiting.splice(at, at < 0 ? 0 : 1)[0]
       if (!next) return
-      next.start()
+      next._start()
     }
   }
 }

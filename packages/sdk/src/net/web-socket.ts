@@ -1,9 +1,11 @@
 /** WebSocket over SocketTask: keeps its own state, ignores what a dead task still says, and knows when a connection must be dead. */
 
-import { Blob } from '../body/files.ts'
+import type { Blob } from '../body/files.ts'
 import { bufferOf, isBuffer, scalarValues, utf8Encode, viewOf } from '../core/bytes.ts'
 import { DOMException } from '../core/errors.ts'
 import { Event, EventTarget, eventWith } from '../core/events.ts'
+import { lazy } from '../core/lazy.ts'
+import { isBlob } from '../core/marks.ts'
 import { cancel, later, now, type Wx, type WxSocketTask } from '../core/platform.ts'
 import { URL } from '../url/url.ts'
 import type { Connectivity } from './connectivity.ts'
@@ -80,7 +82,7 @@ class Socket extends EventTarget {
 
   send(data: string | ArrayBuffer | ArrayBufferView | Blob): void {
     if (this.readyState === 0) throw new DOMException('WebSocket: still connecting', 'InvalidStateError')
-    if (data instanceof Blob) {
+    if (isBlob(data)) {
       void data.arrayBuffer().then((buffer) => this._send(buffer))
       return
     }
@@ -146,7 +148,7 @@ class Socket extends EventTarget {
   }
 
   private _incoming(data: string | ArrayBuffer): string | ArrayBuffer | Blob {
-    return isBuffer(data) && this.binaryType === 'blob' ? new Blob([data]) : data
+    return isBuffer(data) && this.binaryType === 'blob' ? new (lazy._files().Blob)([data]) : data
   }
 
   private _send(data: string | ArrayBuffer): void {

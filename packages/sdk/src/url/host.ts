@@ -1,7 +1,7 @@
 /** The host of a URL: domain names, IPv4 in all its spellings, IPv6. */
-import { codePointAt } from '../core/bytes.ts'
-import { utf8Decode } from '../core/encoding.ts'
-import { decodeBytes, encode } from './percent.ts'
+import { codePointAt, utf8Decode } from '../core/bytes.ts'
+import { encode } from './percent.ts'
+import { decodeBytes } from './percent-bytes.ts'
 
 /** The serialised host, or null when it is none. */
 export function parseHost(text: string, isSpecial: boolean): string | null {

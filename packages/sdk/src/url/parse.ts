@@ -2,25 +2,7 @@
 import { scalarValues } from '../core/bytes.ts'
 import { parseHost } from './host.ts'
 import { encode, FRAGMENT, PATH, QUERY, SPECIAL_QUERY, USERINFO } from './percent.ts'
-
-/** A parsed URL. */
-export interface UrlRecord {
-  scheme: string
-  username: string
-  password: string
-  /** Null: there is no authority. */
-  host: string | null
-  port: string
-  /** A string when the path is opaque (`mailto:`). */
-  path: string[] | string
-  query: string | null
-  fragment: string | null
-}
-
-const PORTS: Readonly<Record<string, string>> = { http: '80', https: '443', ws: '80', wss: '443', ftp: '21', file: '' }
-
-export const isSpecial = (scheme: string): boolean =>
-  PORTS[scheme] !== undefined && PORTS[scheme] === String(PORTS[scheme])
+import { isSpecial, PORTS, type UrlRecord } from './record.ts'
 
 /** Null when the text is not a URL. */
 export function parseUrl(input: string, base: UrlRecord | null): UrlRecord | null {
@@ -153,23 +135,4 @@ export function addPath(url: UrlRecord, text: string): void {
     if (!isDoubleDot(segment) && !isDot(segment)) path.push(encode(segment, PATH))
     else if (isLast) path.push('')
   })
-}
-
-/** The path as text. */
-export const pathOf = ({ path }: UrlRecord): string =>
-  typeof path === 'string' ? path : path.map((segment) => `/${segment}`).join('')
-
-/** The URL as text. */
-export function serialize(url: UrlRecord, withFragment = true): string {
-  let text = `${url.scheme}:`
-  if (url.host !== null) {
-    text += '//'
-    if (url.username !== '' || url.password !== '')
-      text += `${url.username}${url.password === '' ? '' : `:${url.password}`}@`
-    text += url.host + (url.port === '' ? '' : `:${url.port}`)
-    // A path that begins with an empty segment would read as an authority.
-  } else if (typeof url.path !== 'string' && url.path.length > 1 && url.path[0] === '') text += '/.'
-  text += pathOf(url)
-  if (url.query !== null) text += `?${url.query}`
-  return withFragment && url.fragment !== null ? `${text}#${url.fragment}` : text
 }

@@ -1,6 +1,7 @@
 /** The URL classes against Node's own. */
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
+import '../testing/lazy.ts'
 import { URLSearchParams as OurParams } from './search-params.ts'
 import { URL as OurUrl } from './url.ts'
 
@@ -131,6 +132,38 @@ describe('URL, against the one of Node', () => {
       fc.property(fc.oneof(text, likely), (input) => {
         fc.pre(!excluded(input) && !(!/^[^:]*(https?|wss?):/i.test(input) && losesRoot(input)))
         expect(attempt(() => new OurUrl(input))).toEqual(attempt(() => new URL(input)))
+      }),
+      runs,
+    )
+  })
+
+  it('reads usual addresses as Node does, without the parser of the standard', () => {
+    const letters = fc.string({ unit: fc.constantFrom(...'aZ09-._~!$&()*+,;=:@%41|[]'.split('')), maxLength: 8 })
+    const path = fc.array(letters, { maxLength: 4 }).map((parts) => parts.map((part) => `/${part}`).join(''))
+    const address = fc.record({
+      scheme: fc.constantFrom('http', 'https', 'ws', 'wss'),
+      host: fc.constantFrom('h', 'tea.example.com', 'a-b.c', '127.0.0.1', '1.2.3', '256.1.1.1', 'a.1', 'x.0x1', 'a..b'),
+      port: fc.constantFrom('', ':', ':80', ':443', ':08000', ':65535', ':65536', ':99999'),
+      path,
+      query: fc.oneof(
+        fc.constant(''),
+        letters.map((text) => `?${text}?/^{}`),
+      ),
+      hash: fc.oneof(
+        fc.constant(''),
+        letters.map((text) => `#${text}#?'`),
+      ),
+    })
+    const reference = fc.oneof(
+      fc.tuple(fc.constantFrom('', '/', '//', './', '../', 'a:'), path, letters).map((parts) => parts.join('')),
+      letters.map((text) => `?${text}`),
+      letters.map((text) => `#${text}`),
+    )
+    fc.assert(
+      fc.property(address, reference, ({ scheme, host, port, path: way, query, hash }, text) => {
+        const whole = `${scheme}://${host}${port}${way}${query}${hash}`
+        expect(attempt(() => new OurUrl(whole))).toEqual(attempt(() => new URL(whole)))
+        expect(attempt(() => new OurUrl(text, whole))).toEqual(attempt(() => new URL(text, whole)))
       }),
       runs,
     )

@@ -1,40 +1,89 @@
-/** The URL class. */
-
-import { scalarValues } from '../core/bytes.ts'
+/** The URL class. Usual addresses are read here; whatever is not usual is read by the parser of the standard, which is loaded then. */
 import { typeError } from '../core/errors.ts'
-import {
-  addPath,
-  isSpecial,
-  parseUrl,
-  pathOf,
-  serialize,
-  setHost,
-  setHostAndPort,
-  setPort,
-  setQuery,
-  type UrlRecord,
-} from './parse.ts'
-import { encode, FRAGMENT, USERINFO } from './percent.ts'
+import { lazy } from '../core/lazy.ts'
+import { hostOf, isSpecial, PORTS, pathOf, serialize, type UrlRecord } from './record.ts'
 import { URLSearchParams } from './search-params.ts'
 
-function parse(url: unknown, base?: unknown): UrlRecord | null {
-  const parsedBase = base === undefined ? null : parseUrl(String(base), null)
-  return base !== undefined && !parsedBase ? null : parseUrl(String(url), parsedBase)
+/** Path, query and fragment of which no character is encoded, for URLs of the web. */
+const REST = '((?:[!$-;=@-[\\]_a-z|~]*))(\\?[!$-&(-;=?-~]*)?(#[!#-;=?-_a-~]*)?$'
+const ABSOLUTE = new RegExp(`^(https?|wss?)://([a-z\\d](?:[a-z\\d.-]*[a-z\\d])?)(?::(\\d{1,5}))?(?![^/?#])${REST}`)
+const RELATIVE = new RegExp(`^(?!//|[a-z][a-z\\d+.-]*:)${REST}`, 'i')
+const ADDRESS = /^(?:(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])(?:\.(?!$)|$)){4}$/
+const DOTS = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
+
+const after = (text: string | undefined): string | null => (text === undefined ? null : text.slice(1))
+
+/** Undefined: not as usual. */
+function quickly(text: string, base: UrlRecord | null): UrlRecord | undefined {
+  const whole = ABSOLUTE.exec(text)
+  const found = whole ? whole.slice(4) : base?.host && isSpecial(base.scheme) && RELATIVE.exec(text)?.slice(1)
+  const [path = '', query, fragment] = found || []
+  if (!found || DOTS.test(path)) return undefined
+  const record = (from: UrlRecord, segments: string, ownQuery: string | null): UrlRecord =>
+    Object.assign({}, from, { path: segments.split('/'), query: ownQuery, fragment: after(fragment) })
+  if (whole) {
+    const [, scheme = '', host = '', digits = ''] = whole
+    const port = digits && String(Number(digits))
+    // What ends in a number is an IPv4 address, or none.
+    if (Number(port) > 65535 || (/(?:^|\.)\d[^.]*$/.test(host) && !ADDRESS.test(host))) return undefined
+    const url = { scheme, username: '', password: '', host, port: port === PORTS[scheme] ? '' : port }
+    return record(url as UrlRecord, path.slice(1), after(query))
+  }
+  // Checked with `found`; special URLs have a list.
+  const from = base as UrlRecord
+  const list = from.path as string[]
+  if (path === '') return record(from, list.join('/'), query === undefined ? from.query : after(query))
+  return record(from, path.charAt(0) === '/' ? path.slice(1) : list.slice(0, -1).concat(path).join('/'), after(query))
 }
 
-const clean = (value: unknown): string => scalarValues(value).replace(/[\t\n\r]/g, '')
+const parseText = (value: unknown, base: UrlRecord | null): UrlRecord | null => {
+  const text = String(value)
+  return quickly(text, base) ?? lazy._extras()._parseUrl(text, base)
+}
+
+function parse(url: unknown, base?: unknown): UrlRecord | null {
+  const parsedBase = base === undefined ? null : parseText(base, null)
+  return base !== undefined && !parsedBase ? null : parseText(url, parsedBase)
+}
+
+const marked = (mark: string, text: string | null): string => (text === null || text === '' ? '' : mark + text)
+
+/** The parts that can be read. */
+const PARTS: Readonly<Record<string, (url: UrlRecord) => string>> = {
+  href: serialize,
+  origin: (url) =>
+    isSpecial(url.scheme) && url.scheme !== 'file' && url.host !== null ? `${url.scheme}://${hostOf(url)}` : 'null',
+  protocol: ({ scheme }) => `${scheme}:`,
+  username: ({ username }) => username,
+  password: ({ password }) => password,
+  host: hostOf,
+  hostname: ({ host }) => host ?? '',
+  port: ({ port }) => port,
+  pathname: pathOf,
+  search: ({ query }) => marked('?', query),
+  hash: ({ fragment }) => marked('#', fragment),
+}
 
 /** A URL, parsed; setters ignore what would not be one. */
 export class URL {
-  private _url: UrlRecord
+  // Defined below, all alike.
+  declare href: string
+  declare readonly origin: string
+  declare protocol: string
+  declare username: string
+  declare password: string
+  declare host: string
+  declare hostname: string
+  declare port: string
+  declare pathname: string
+  declare search: string
+  declare hash: string
+  declare _url: UrlRecord
   readonly searchParams: URLSearchParams
 
   constructor(url: string | URL, base?: string | URL) {
-    const parsed = parse(url, base)
-    if (!parsed) throw typeError('Invalid URL')
-    this._url = parsed
     this.searchParams = new URLSearchParams()
-    this.searchParams._replace(parsed.query ?? '')
+    this._read(parse(url, base))
     this.searchParams._onChange = (query) => {
       this._url.query = query === '' ? null : query
     }
@@ -48,124 +97,6 @@ export class URL {
     return URL.canParse(url, base) ? new URL(url, base) : null
   }
 
-  get href(): string {
-    return serialize(this._url)
-  }
-
-  set href(value: string) {
-    const parsed = parse(value)
-    if (!parsed) throw typeError('Invalid URL')
-    this._url = parsed
-    this.searchParams._replace(parsed.query ?? '')
-  }
-
-  get origin(): string {
-    const { scheme, host } = this._url
-    return isSpecial(scheme) && scheme !== 'file' && host !== null ? `${scheme}://${this.host}` : 'null'
-  }
-
-  get protocol(): string {
-    return `${this._url.scheme}:`
-  }
-
-  set protocol(value: string) {
-    const scheme = /^([a-z][a-z0-9+.-]*)(?=:|$)/i.exec(clean(value))?.[1]?.toLowerCase()
-    const url = this._url
-    if (scheme === undefined || isSpecial(scheme) !== isSpecial(url.scheme)) return
-    const hasAuthority = url.username !== '' || url.password !== '' || url.port !== ''
-    if ((scheme === 'file' && hasAuthority) || (url.scheme === 'file' && url.host === '')) return
-    url.scheme = scheme
-    setPort(url, url.port)
-  }
-
-  get username(): string {
-    return this._url.username
-  }
-
-  set username(value: string) {
-    if (this._hasHost()) this._url.username = encode(scalarValues(value), USERINFO)
-  }
-
-  get password(): string {
-    return this._url.password
-  }
-
-  set password(value: string) {
-    if (this._hasHost()) this._url.password = encode(scalarValues(value), USERINFO)
-  }
-
-  get host(): string {
-    const { host, port } = this._url
-    return `${host ?? ''}${port === '' ? '' : `:${port}`}`
-  }
-
-  set host(value: string) {
-    const text = this._authorityPart(value)
-    const copy = { ...this._url }
-    const match = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?/.exec(text)
-    if (!match || typeof copy.path === 'string') return
-    const [hostname, port] = [match[1] ?? '', match[2]]
-    if (hostname === '' && (port !== undefined || text !== '' || copy.port !== '' || copy.username !== '')) return
-    if (port !== undefined && port !== '' && setHostAndPort(copy, `${hostname}:${port}`)) this._url = copy
-    else if (setHost(copy, hostname)) this._url = copy
-  }
-
-  get hostname(): string {
-    return this._url.host ?? ''
-  }
-
-  set hostname(value: string) {
-    const text = this._authorityPart(value)
-    const copy = { ...this._url }
-    if (typeof copy.path === 'string' || (text.indexOf(':') >= 0 && text.charAt(0) !== '[')) return
-    if (text === '' && (copy.port !== '' || copy.username !== '' || copy.password !== '')) return
-    if (setHost(copy, text)) this._url = copy
-  }
-
-  get port(): string {
-    return this._url.port
-  }
-
-  set port(value: string) {
-    const text = clean(value)
-    const digits = /^\d*/.exec(text)?.[0] ?? ''
-    if (this._hasHost() && this._url.scheme !== 'file' && (digits !== '' || text === '')) setPort(this._url, digits)
-  }
-
-  get pathname(): string {
-    return pathOf(this._url)
-  }
-
-  set pathname(value: string) {
-    const url = this._url
-    if (typeof url.path === 'string') return
-    url.path = []
-    const text = clean(value)
-    // `?` belongs to the path here and is encoded with it.
-    addPath(url, text === '' && url.host === null ? '/' : text)
-  }
-
-  get search(): string {
-    const { query } = this._url
-    return query === null || query === '' ? '' : `?${query}`
-  }
-
-  set search(value: string) {
-    const text = clean(value).replace(/^\?/, '')
-    if (value === '') this._url.query = null
-    else setQuery(this._url, text)
-    this.searchParams._replace(text)
-  }
-
-  get hash(): string {
-    const { fragment } = this._url
-    return fragment === null || fragment === '' ? '' : `#${fragment}`
-  }
-
-  set hash(value: string) {
-    this._url.fragment = value === '' ? null : encode(clean(value).replace(/^#/, ''), FRAGMENT)
-  }
-
   toString(): string {
     return this.href
   }
@@ -174,14 +105,29 @@ export class URL {
     return this.href
   }
 
-  private _hasHost(): boolean {
-    return this._url.host !== null && this._url.host !== ''
+  _set(name: string, value: unknown): void {
+    if (name === 'href') this._read(parse(value))
+    else lazy._extras()._setPart(this, name, value)
   }
 
-  /** A host setter reads up to where the path would begin. */
-  private _authorityPart(value: string): string {
-    const text = clean(value)
-    const end = text.search(isSpecial(this._url.scheme) ? /[/\\?#]/ : /[/?#]/)
-    return end < 0 ? text : text.slice(0, end)
+  private _read(parsed: UrlRecord | null): void {
+    if (!parsed) throw typeError('Invalid URL')
+    this._url = parsed
+    this.searchParams._replace(parsed.query ?? '')
   }
 }
+
+Object.keys(PARTS).forEach((name) => {
+  const accessors: PropertyDescriptor & ThisType<URL> = {
+    configurable: true,
+    enumerable: true,
+    get() {
+      return PARTS[name]?.(this._url)
+    },
+  }
+  if (name !== 'origin')
+    accessors.set = function (this: URL, value: unknown) {
+      this._set(name, value)
+    }
+  Object.defineProperty(URL.prototype, name, accessors)
+})
