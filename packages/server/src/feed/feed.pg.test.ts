@@ -278,4 +278,36 @@ describe('the feed when PostgreSQL is killed', () => {
     expect(ids(changes)).toEqual(Array.from({ length: acknowledged }, (_, index) => index + 1))
     expect(resyncs).toEqual([])
   })
+  it('says so when its slot kept more of the log than the operator allows', async () => {
+    await Promise.all(open.splice(0).map((feed) => feed.stop()))
+    await owner.script('create table kept (id int primary key); alter publication supabase_realtime add table kept')
+    const first = await watch(owner, cluster.connection)
+    const { epoch } = first.feed
+    await first.feed.stop()
+    await owner.script(`alter system set max_slot_wal_keep_size = '1MB'`)
+    await owner.script('select pg_reload_conf()')
+    await owner.script('insert into kept values (1)')
+    const [row] = await owner.many<{ name: string }>({
+      name: 'test.slot',
+      text: `select slot_name as name from pg_replication_slots where slot_name like 'teahouse%'`,
+      values: [],
+    })
+    await eventually(async () => {
+      await owner.script('create table noise (); drop table noise; select pg_switch_wal()')
+      await owner.script('checkpoint')
+      const lost = await owner.many({
+        name: 'test.lost',
+        text: `select 1 from pg_replication_slots where slot_name = '${row?.name}' and wal_status = 'lost'`,
+        values: [],
+      })
+      return lost.length > 0
+    }, 'the slot is lost')
+    const second = await watch(owner, cluster.connection)
+    expect(second.resyncs).toEqual(['the change feed started anew'])
+    expect(second.feed.epoch).not.toBe(epoch)
+    await owner.script('insert into kept values (2)')
+    await eventually(() => second.changes.length > 0, 'changes go on')
+    expect(ids(second.changes)).toEqual([2])
+    expect((await second.feed.lag()).retained).toBeLessThan(64 * 1024 * 1024)
+  })
 })

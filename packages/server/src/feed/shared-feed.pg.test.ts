@@ -10,6 +10,7 @@ import { randomIds } from '../kernel/ids.ts'
 import type { Change } from './change.ts'
 import { Feed } from './feed.ts'
 import { append, trimLog } from './shared-log.sql.ts'
+import type { SourceKind } from './source.ts'
 
 interface Node {
   readonly feed: Feed
@@ -41,7 +42,7 @@ describe.each(versions)('nodes that share a feed on PostgreSQL %s', (version) =>
     await bus.stop()
   }
 
-  const join = async (): Promise<Node> => {
+  const join = async (source: SourceKind = 'log'): Promise<Node> => {
     const { connection, owner } = database
     const node = nodeName(randomIds)
     const onError = () => {}
@@ -50,7 +51,7 @@ describe.each(versions)('nodes that share a feed on PostgreSQL %s', (version) =>
     await bus.start()
     const changes: Change[] = []
     const resyncs: string[] = []
-    const feed = new Feed({ connection, pool: owner, clock: systemClock, ids: randomIds, bus, onError })
+    const feed = new Feed({ connection, pool: owner, clock: systemClock, ids: randomIds, bus, source, onError })
     feed.listen({
       changes: (batch) => void changes.push(...batch.filter(({ op }) => op === 'INSERT')),
       resync: (reason) => resyncs.push(reason),
@@ -165,5 +166,27 @@ describe.each(versions)('nodes that share a feed on PostgreSQL %s', (version) =>
     await database.owner.run(trimLog({ name: 'feed', term: leader?.term ?? '' }, 30_000, 10))
     expect(await size()).toBeLessThanOrEqual(30_000)
     expect(await size()).toBeGreaterThan(0)
+  })
+  it('share what triggers wrote down as well, and begin anew when they go over from one source to the other', async () => {
+    const before = await join()
+    const { epoch } = before.feed
+    await stop(before)
+    const nodes = [await join('outbox'), await join('outbox')]
+    expect(nodes.map(({ feed }) => feed.epoch === epoch)).toEqual([false, false])
+    await insert(1, 500)
+    await database.sql(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'teahouse-feed-feed' and datname = current_database()`,
+    )
+    await insert(501, 520)
+    await eventually(() => nodes.every(({ changes }) => changes.length >= 520), 'all changes')
+    const leader = leaderOf(nodes)
+    const other = nodes.find((node) => node !== leader)
+    if (leader === undefined || other === undefined) throw new Error('nobody leads')
+    await stop(leader)
+    await insert(521, 540)
+    await eventually(() => other.changes.length >= 540, 'the other one leads')
+    expect(ids(other)).toEqual(upTo(540))
+    expect(ids(leader)).toEqual(upTo(520))
+    expect(nodes.flatMap(({ resyncs }) => resyncs)).toEqual([])
   })
 })
