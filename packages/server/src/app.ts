@@ -11,6 +11,7 @@ import { type Database, openDatabase } from './db/open.ts'
 import { ping } from './db/pool.ts'
 import { changeSourceOf } from './db/prepare/profile.ts'
 import { type Development, startDevelopment } from './development.ts'
+import { meantPath } from './dialects/cloud/client/auth.ts'
 import { cloudErrors } from './dialects/cloud/cloud.ts'
 import { authDialect, sendAuthError } from './dialects/supabase/auth/auth.ts'
 import { deviceOf } from './dialects/supabase/auth/context.ts'
@@ -209,6 +210,7 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
     trustedProxies: config.trustedProxies,
     bodyLimit: BODY_LIMIT,
     dialects: dialectErrors(services),
+    meantPath,
   })
   http.addHook('onRoute', ({ method, url }) => {
     for (const each of Array.isArray(method) ? method : [method]) routes.push({ method: each, url })

@@ -82,5 +82,5 @@ export const cloudSurfaces = (
 ): FastifyPluginAsync => {
   const { documents, functions, issuer } = cloud
   const services = { documents, functions, files, signer, wechat: auth.wechat }
-  return cloudDialect({ ...parts, services, issuer, clock, maxDocuments: MAX_DOCUMENTS })
+  return cloudDialect({ ...parts, auth, services, issuer, clock, maxDocuments: MAX_DOCUMENTS })
 }

@@ -3,11 +3,13 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 import { authenticated, type IdentityFor, supabaseProofs } from '../../http/caller.ts'
 import type { DialectErrors } from '../../http/server.ts'
 import { type AdminOptions, adminSurface, sendAdminError } from './admin/admin.ts'
+import { type CloudAuthOptions, cloudAuthSurface } from './client/auth.ts'
 import { gatewaySurface, sendGatewayError } from './client/gateway.ts'
 import { sendWebError, webSurface } from './client/web.ts'
 import { sendXmlError, uploadSurface } from './upload.ts'
 
 export interface CloudOptions extends AdminOptions {
+  readonly auth: CloudAuthOptions['auth']
   readonly identityFor: IdentityFor
   /** Told of every caller of a client surface; may refuse one. */
   readonly noteCaller: (request: FastifyRequest) => void
@@ -21,11 +23,11 @@ export const cloudDialect =
   async (app: FastifyInstance) => {
     const { identityFor, noteCaller, externalUrl, maxDocuments } = options
     const services = { ...options.services, maxDocuments }
+    const identify = (request: FastifyRequest) => identityFor(request.raw)
     await app.register(adminSurface(options))
+    await app.register(cloudAuthSurface({ auth: options.auth, identityFor: identify }))
     await app.register(uploadSurface(services), { prefix: '/cloud/upload' })
-    await app.register(
-      webSurface({ services, externalUrl, noteCaller, identityFor: (request) => identityFor(request.raw) }),
-    )
+    await app.register(webSurface({ services, externalUrl, noteCaller, identityFor: identify }))
     await app.register(
       async (gateway) => {
         gateway.addHook('onRequest', authenticated(identityFor, supabaseProofs, noteCaller))
