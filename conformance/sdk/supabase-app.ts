@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { SupabaseClient } from '@supabase/supabase-js'
 import type * as Sdk from '@teahouse/sdk'
 import type * as Official from '@teahouse/sdk/supabase'
+import type * as Tus from '@teahouse/sdk/tus'
 import pg from 'pg'
 import { buildSdk } from '../../packages/sdk/scripts/bundle.js'
 import { createRealm, type Realm, type RealmOptions } from '../../packages/simulator/src/realm/realm.ts'
@@ -35,6 +36,7 @@ export interface Phone {
   readonly client: SupabaseClient
   readonly sdk: typeof Sdk
   readonly official: typeof Official
+  readonly tus: typeof Tus
 }
 
 /** A strict phone with a client for the server. */
@@ -47,7 +49,7 @@ export async function openPhone(
   const wechat = report.wechatSandboxUrl === null ? {} : { wechat: { url: report.wechatSandboxUrl } }
   const realm = await createRealm({
     baseDir: bundle.dir,
-    entry: ['./index.js', './supabase.js'],
+    entry: ['./index.js', './supabase.js', './tus.js'],
     settings: { ...strictPhone, headerCase: 'canonical' },
     ...wechat,
     ...more,
@@ -55,7 +57,8 @@ export async function openPhone(
   // The packages' own types, for what the app's module loader answers.
   const sdk = realm.require('./index.js') as typeof Sdk
   const official = realm.require('./supabase.js') as typeof Official
-  return { realm, sdk, official, client: official.createClient(report.url, report.anonKey, clientOptions) }
+  const tus = realm.require('./tus.js') as typeof Tus
+  return { realm, sdk, official, tus, client: official.createClient(report.url, report.anonKey, clientOptions) }
 }
 
 /** One statement as the database's owner. */
@@ -80,6 +83,8 @@ grant select, insert, update on public.secrets to authenticated;
 alter table public.secrets enable row level security;
 create policy mine on public.secrets using (owner = auth.uid()) with check (owner = auth.uid());
 create function public.add(a int, b int) returns int language sql as 'select a + b';
+create function public.slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.5); return new; end';
+create trigger slowly before insert on public.notes for each row when (new.text like '%slow%') execute function public.slowly();
 alter publication supabase_realtime add table public.notes;
 insert into storage.buckets (id, name, public) values ('open', 'open', true);
 create policy files on storage.objects for all using (bucket_id = 'open') with check (bucket_id = 'open');

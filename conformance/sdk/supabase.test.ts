@@ -1,5 +1,6 @@
 /** The unmodified official supabase-js, both versions, as the SDK ships it: on strict phones, against the real server. */
 import { createHash, randomBytes } from 'node:crypto'
+import type { ResumableOptions } from '@teahouse/sdk/tus'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { RealmOptions } from '../../packages/simulator/src/realm/realm.ts'
 import { type StartReport, startServer, type TestServer } from '../support/server.ts'
@@ -281,5 +282,115 @@ describe.each(versions)('%s', (version) => {
       ),
     )
     expect(answers.map(({ status, error }) => [status, error])).toEqual([1, 2, 3].map(() => [201, null]))
+  })
+
+  it('a row whose request the background cut off is written once, and answered on return', async () => {
+    const { client, realm } = await open({ client: { queueWrites: true } })
+    const answer = client
+      .from('notes')
+      .insert({ text: `${tag} slow` })
+      .select('text')
+      .then((settled) => settled)
+    const isWriting = `select 1 from pg_stat_activity where wait_event = 'PgSleep' and query like '%notes%'`
+    await until('the row is being written', async () => (await ask(report, isWriting)).length === 1)
+    realm.controls.setClock(Date.now())
+    realm.controls.goBackground()
+    await realm.controls.advance(8_000)
+    realm.controls.setClock(null)
+    realm.controls.goForeground()
+    const { status, data: rows, error } = await answer
+    expect([status, rows, error]).toEqual([201, [{ text: `${tag} slow` }], null])
+    expect(await ask(report, `select text from public.notes where text = '${tag} slow'`)).toHaveLength(1)
+  })
+})
+
+describe('a file in parts', () => {
+  const SIZE = 3 * 1024 * 1024
+  const path = 'http://usr/large.bin'
+  const open = async (options: Parameters<typeof openPhone>[2] = {}): Promise<Phone> => {
+    const bundle = bundles.get('@supabase/supabase-js')
+    if (!bundle) throw new Error('not bundled')
+    const phone = await openPhone(bundle, report, options)
+    phones.push(phone)
+    return phone
+  }
+  const begin = ({ tus, client }: Phone, objectName: string, more: Partial<ResumableOptions> = {}) =>
+    tus.uploadResumable({
+      endpoint: `${report.url}/storage/v1/upload/resumable`,
+      file: path,
+      metadata: { bucketName: 'open', objectName, contentType: 'application/x-large' },
+      headers: async () => {
+        const { session } = (await client.auth.getSession()).data
+        return { authorization: `Bearer ${session?.access_token ?? report.anonKey}`, apikey: report.anonKey }
+      },
+      chunkSize: 512 * 1024,
+      ...more,
+    })
+  const hashOf = async (name: string): Promise<string> => {
+    const answer = await fetch(`${report.url}/storage/v1/object/public/open/${name}`)
+    expect(answer.headers.get('content-type')).toBe('application/x-large')
+    return createHash('sha256')
+      .update(Buffer.from(await answer.arrayBuffer()))
+      .digest('hex')
+  }
+
+  it('goes on where it was when the app is started again', async () => {
+    const first = await open()
+    const bytes = randomBytes(SIZE)
+    first.realm.files.write(path, bytes)
+    const upload = begin(first, 'again.bin', {
+      onProgress: ({ loaded }) => {
+        if (loaded >= SIZE / 2) upload.pause()
+      },
+    })
+    await until('half of it is there', () => upload.state === 'paused')
+    first.realm.close()
+    const second = await open({ memory: first.realm.memory })
+    const seen: number[] = []
+    await begin(second, 'again.bin', { onProgress: ({ loaded }) => void seen.push(loaded) }).done
+    expect(seen[0]).toBeGreaterThanOrEqual(SIZE / 2)
+    expect(seen.at(-1)).toBe(SIZE)
+    expect(await hashOf('again.bin')).toBe(createHash('sha256').update(bytes).digest('hex'))
+    // What is done is forgotten, here and as an address to go on from.
+    expect(second.realm.memory.storage.get('teahouse-uploads') ?? '').not.toContain('again.bin')
+  })
+
+  it('is begun anew when the server has forgotten it', async () => {
+    const phone = await open()
+    phone.realm.files.write(path, randomBytes(SIZE))
+    const upload = begin(phone, 'forgotten.bin', { onProgress: ({ loaded }) => void (loaded > 0 && upload.pause()) })
+    await until('a part is there', () => upload.state === 'paused')
+    await ask(report, 'delete from teahouse.upload')
+    const seen: number[] = []
+    const again = begin(phone, 'forgotten.bin', { onProgress: ({ loaded }) => void seen.push(loaded) })
+    await again.done
+    expect([seen[0], seen.at(-1)]).toEqual([0, SIZE])
+    upload.cancel()
+  })
+
+  it('is refused for good where trying again would not help', async () => {
+    const phone = await open()
+    phone.realm.files.write(path, randomBytes(1_000))
+    await begin(phone, 'taken.bin').done
+    await expect(begin(phone, 'taken.bin').done).rejects.toMatchObject({ status: 409 })
+    const elsewhere = begin(phone, 'x', { metadata: { bucketName: 'nowhere', objectName: 'x' } })
+    await expect(elsewhere.done).rejects.toMatchObject({ status: expect.any(Number) })
+    expect(elsewhere.state).toBe('failed')
+  })
+
+  it('goes on after failures of every kind, and is whole', async () => {
+    const phone = await open()
+    const bytes = randomBytes(SIZE)
+    phone.realm.files.write(path, bytes)
+    const states: string[] = []
+    const upload = begin(phone, 'rough.bin', { onState: (state) => void states.push(state) })
+    for (const reason of ['request:fail timeout', 'net::ERR_CONNECTION_RESET', 'interrupted']) {
+      const before = upload.offset
+      await until('more is there', () => upload.offset > before || upload.state === 'done')
+      phone.realm.controls.failNext('request', { reason })
+    }
+    await upload.done
+    expect(states.at(-1)).toBe('done')
+    expect(await hashOf('rough.bin')).toBe(createHash('sha256').update(bytes).digest('hex'))
   })
 })

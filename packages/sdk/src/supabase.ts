@@ -18,7 +18,10 @@ export interface MiniProgramOptions {
   readonly silentLogin?: boolean
   /** Turns a code of wx.login into a session. Default: `GET /auth/v1/wechat_mini/login?code=`. */
   readonly wechatLogin?: WechatLogin
-  /** Writes cut off by the background go out again with one `Idempotency-Key`; see FetchOptions. Default: false. */
+  /**
+   * Rows that are written while there is no network, or as the background cuts the request off, are written on return, once: by an
+   * `Idempotency-Key`, which Teahouse keeps for a day. Leave it off for servers that do not. Default: false.
+   */
   readonly queueWrites?: boolean
 }
 
@@ -45,7 +48,7 @@ export function createClient(url: string, key: string, options: ClientOptions = 
   const storage = options.auth?.storage ?? runtime.localStorage
   const base = url.replace(/\/+$/, '')
   const storageKey = options.auth?.storageKey ?? `sb-${/^https?:\/\/([^./:]+)/.exec(base)?.[1] ?? 'app'}-auth-token`
-  const plain = runtime.createFetch({ queueWrites: options.queueWrites === true })
+  const plain = runtime.createFetch({})
   const login: WechatLogin = options.wechatLogin ?? ((code) => requestSession(plain, { url: base, key, code }))
   const silently = options.silentLogin === false ? null : { wx: runtime.wx, login, storage, storageKey }
   const authFetch: Fetch = (input, init) =>
@@ -53,12 +56,14 @@ export function createClient(url: string, key: string, options: ClientOptions = 
       silently && isRefresh(String(input)) ? keepLogin(response, silently) : response,
     )
   // Once for all requests that are refused together; what refreshes goes another way, or it would wait for itself.
-  const dataFetch = runtime.createFetch({
-    queueWrites: options.queueWrites === true,
-    onUnauthorized: () => renewed(client),
-  })
-  const fetch: Fetch = (input, init) =>
-    String(input).slice(0, base.length + 9) === `${base}/auth/v1/` ? authFetch(input, init) : dataFetch(input, init)
+  const onUnauthorized = () => renewed(client)
+  const dataFetch = runtime.createFetch({ onUnauthorized })
+  // Keys are for rows alone: a login, a file or a function may have happened for all that the server remembers.
+  const rowsFetch = runtime.createFetch({ onUnauthorized, queueWrites: options.queueWrites === true })
+  const fetch: Fetch = (input, init) => {
+    const path = String(input).slice(base.length, base.length + 9)
+    return (path === '/auth/v1/' ? authFetch : path === '/rest/v1/' ? rowsFetch : dataFetch)(input, init)
+  }
   const client = createOfficial(base, key, {
     ...options,
     auth: { detectSessionInUrl: false, ...options.auth, storage, storageKey },

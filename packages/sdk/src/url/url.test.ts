@@ -162,6 +162,9 @@ describe('URL, against the one of Node', () => {
     fc.assert(
       fc.property(address, reference, ({ scheme, host, port, path: way, query, hash }, text) => {
         const whole = `${scheme}://${host}${port}${way}${query}${hash}`
+        // Against the standard, Node 20 keeps a dot at the end of a path in which another segment begins with one.
+        const isKept = (one: string): boolean => /(^|\/)\.[^/]+\/(.*\/)?(\.|%2e){1,2}($|[?#])/i.test(one)
+        fc.pre(!isKept(way) && !isKept(text) && !isKept(`${way.replace(/[^/]*$/, '')}${text}`))
         expect(attempt(() => new OurUrl(whole))).toEqual(attempt(() => new URL(whole)))
         expect(attempt(() => new OurUrl(text, whole))).toEqual(attempt(() => new URL(text, whole)))
       }),
