@@ -1,6 +1,6 @@
 /** Turns a subscriber's conditions into an expression over the table's columns, refusing columns that the subscriber may not read. Pure. */
 import type { Relation } from '../db/catalog/catalog.ts'
-import { and, compare, type Expr, field, not, value } from '../expr/ast.ts'
+import { and, compare, type Expr, type Field, field, not, or, value } from '../expr/ast.ts'
 import type { Condition } from './condition.ts'
 import { fieldType } from './matcher.ts'
 
@@ -21,12 +21,17 @@ export const toExpr = (
     const [first = ''] = condition.values
     if (condition.op === 'is' && !IS_VALUES.has(first.toLowerCase()))
       return `invalid value for "is" filter: ${first.slice(0, 50)}`
-    const right =
+    const item =
       condition.op === 'in'
-        ? ({ kind: 'list', values: condition.values } as const)
-        : value(condition.op === 'is' ? first.toLowerCase() : first)
-    const item = compare(condition.op, left, right)
+        ? isIn(left, condition.values)
+        : compare(condition.op, left, value(condition.op === 'is' ? first.toLowerCase() : first))
     items.push(condition.negated ? not(item) : item)
   }
   return and(items)
 }
+
+/** Of arrays there is no list: `= any` of an array of arrays would look at their elements. */
+const isIn = (left: Field, values: readonly string[]): Expr =>
+  left.type?.name.endsWith('[]')
+    ? or(values.map((text) => compare('eq', left, value(text))))
+    : compare('in', left, { kind: 'list', values })

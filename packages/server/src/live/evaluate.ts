@@ -1,4 +1,6 @@
 /** Decides which groups a run of changes satisfies: in JavaScript where that is certain, else in one statement per table or per class of callers. */
+
+import type { Catalog } from '../db/catalog/catalog.ts'
 import { isConnectionLoss } from '../db/failures.ts'
 import type { Pool } from '../db/pool.ts'
 import { runAs } from '../db/scope.ts'
@@ -51,6 +53,12 @@ export interface Evaluator {
 
 /** Column types whose text is JSON already. */
 export type IsJson = (typeOid: number) => boolean
+
+export const isJsonType = (catalog: Catalog, typeOid: number): boolean => {
+  if (typeOid === 114 || typeOid === 3802) return true
+  const type = catalog.types.get(typeOid)
+  return type?.kind === 'domain' && isJsonType(catalog, type.baseOid)
+}
 
 /** Settles every open candidate: `verdict` is the answer. Answers the candidates that were shed because the budget was used up. */
 export const settle = async <M extends object>(

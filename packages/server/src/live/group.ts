@@ -1,7 +1,7 @@
 /** Subscribers who ask for the same rows of the same table under the same rights: matched once, however many they are. */
 import { createHash } from 'node:crypto'
 import type { Relation } from '../db/catalog/catalog.ts'
-import { and, type Expr } from '../expr/ast.ts'
+import { and, type Expr, TRUE } from '../expr/ast.ts'
 import { conjuncts } from '../expr/fold.ts'
 import { type Predicate, toPredicate } from '../expr/predicate.ts'
 import type { RowOperation } from '../feed/change.ts'
@@ -26,6 +26,8 @@ export interface GroupSpec {
   /** Everything that could be read: filter, policies, the publication's row filter. */
   readonly expr: Expr
   readonly opaque: readonly OpaqueCheck[]
+  /** The publication's row filter, kept apart: an update that takes a row across it is told as an insert or a delete. Null when there is none. */
+  readonly rowFilter: Expr | null
 }
 
 /** One distinct question about rows of one table. `M` is what its owner keeps per subscriber. */
@@ -40,6 +42,7 @@ export class Group<M extends object> {
   /** Whether it was found under a value that makes its condition true. */
   proven = false
   #compiled: Compiled | null = null
+  #rowFilter: Predicate | null = null
 
   constructor(spec: GroupSpec, prefix = '') {
     this.spec = spec
@@ -53,6 +56,12 @@ export class Group<M extends object> {
   get predicate(): Predicate {
     this.#compiled ??= compile(this.spec.expr)
     return this.#compiled.predicate
+  }
+
+  /** Whether the publication publishes a row. */
+  get publishes(): Predicate {
+    this.#rowFilter ??= predicateOf(this.spec.rowFilter ?? TRUE)
+    return this.#rowFilter
   }
 
   /** What JavaScript cannot decide; null when nothing is left. */
@@ -70,15 +79,19 @@ interface Compiled {
 const compile = (expr: Expr): Compiled => {
   const parts = conjuncts(expr)
   const decidable = parts.filter((part) => toPredicate(part) !== 'unsupported')
-  const predicate = toPredicate(and(decidable))
   return {
-    predicate: predicate === 'unsupported' ? () => 'unsupported' : predicate,
+    predicate: predicateOf(and(decidable)),
     rest: decidable.length === parts.length ? null : and(parts.filter((part) => !decidable.includes(part))),
   }
 }
 
+const predicateOf = (expr: Expr): Predicate => {
+  const predicate = toPredicate(expr)
+  return predicate === 'unsupported' ? () => 'unsupported' : predicate
+}
+
 /** Identifies the question. A digest, because conditions with many keys are long and every group keeps its own. */
-export const groupKey = ({ relation, operations, expr, opaque }: GroupSpec, prefix = ''): string =>
+export const groupKey = ({ relation, operations, expr, opaque, rowFilter }: GroupSpec, prefix = ''): string =>
   createHash('sha1')
     .update(
       JSON.stringify([
@@ -87,6 +100,7 @@ export const groupKey = ({ relation, operations, expr, opaque }: GroupSpec, pref
         [...operations].sort(),
         expr,
         opaque.map((check) => [check.key, check.text]),
+        rowFilter,
       ]),
     )
     .digest('base64')

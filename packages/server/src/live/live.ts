@@ -13,12 +13,13 @@ import type { Service } from '../kernel/service.ts'
 import { loadParser } from '../policy/parse-tree.ts'
 import { Beginning } from './beginning.ts'
 import { Budget } from './budget.ts'
-import { type Candidate, isOpen, judge, proven, settle } from './evaluate.ts'
+import { type Candidate, isJsonType, isOpen, judge, proven, settle } from './evaluate.ts'
 import type { Group } from './group.ts'
 import { Matcher, type MatcherStats } from './matcher.ts'
 import { Registry } from './registry.ts'
 import type { Subscription, SubscriptionSpec } from './subscription.ts'
 import type { Target } from './target.ts'
+import { Transitions } from './transitions.ts'
 import { waitUntilVisible } from './visibility.ts'
 
 export interface LiveOptions {
@@ -59,6 +60,7 @@ export class Live implements Service {
   readonly #matcher = new Matcher<Target>()
   readonly #registry: Registry
   readonly #budget: Budget
+  readonly #transitions = new Transitions()
   readonly #afterChange = new Set<() => void>()
   readonly #followers = new Map<number, Set<TableFollower>>()
   readonly #beginning = new Beginning()
@@ -204,7 +206,7 @@ export class Live implements Service {
       )
       const mayProbe = () => this.#budget.take()
       this.#counters.queries++
-      const shed = await settle(open, { owner, requests, onError, mayProbe }, (oid) => this.#isJson(oid))
+      const shed = await settle(open, { owner, requests, onError, mayProbe }, (oid) => isJsonType(this.catalog, oid))
       for (const { group } of shed) this.#resync(group, 'too many changes to check')
     }
     for (const { change, candidates } of run) this.#deliver(change, candidates)
@@ -225,15 +227,23 @@ export class Live implements Service {
     const row = change.op === 'DELETE' ? change.old : change.new
     if (row === null) return []
     const found: Candidate<Target>[] = []
-    for (const group of this.#matcher.candidates(change.relation, [row])) {
-      this.#counters.candidates++
-      if (!group.spec.operations.has(change.op)) continue
-      const candidate = group.proven ? proven(group, change, row) : judge(group, change, row)
-      // A key is not enough to decide about a row: what cannot be decided is not shown.
-      if (candidate !== null && !(change.op === 'DELETE' && !change.oldIsFull && isOpen(candidate)))
-        found.push(candidate)
+    // An update can take a row out of what is published; whoever saw it is found by the old row.
+    const rows = change.op === 'UPDATE' && this.#matcher.filters(change.relation.oid) ? [change.old, row] : [row]
+    for (const group of this.#matcher.candidates(change.relation, rows)) {
+      const candidate = this.#candidate(group, change)
+      if (candidate !== null) found.push(candidate)
     }
     return found
+  }
+
+  #candidate(group: Group<Target>, change: RowChange): Candidate<Target> | null {
+    this.#counters.candidates++
+    const told = group.spec.rowFilter === null ? change : this.#transitions.told(group, change)
+    const row = told?.op === 'DELETE' ? told.old : told?.new
+    if (told === null || row === null || row === undefined || !group.spec.operations.has(told.op)) return null
+    const candidate = group.proven ? proven(group, told, row) : judge(group, told, row)
+    // A key is not enough to decide about a row: what cannot be decided is not shown.
+    return candidate !== null && told.op === 'DELETE' && !told.oldIsFull && isOpen(candidate) ? null : candidate
   }
 
   #deliver(change: Change, candidates: readonly Candidate<Target>[]): void {
@@ -276,12 +286,6 @@ export class Live implements Service {
         throw error
       }
     })
-  }
-
-  #isJson(typeOid: number): boolean {
-    if (typeOid === 114 || typeOid === 3802) return true
-    const type = this.catalog.types.get(typeOid)
-    return type?.kind === 'domain' ? this.#isJson(type.baseOid) : false
   }
 
   #resync(group: Group<Target>, reason: string): void {

@@ -27,6 +27,8 @@ interface TableIndex<M extends object> {
   readonly columns: Map<string, ColumnIndex<M>>
   readonly unindexed: Set<Group<M>>
   readonly groups: Map<string, Group<M>>
+  /** Groups with a row filter of a publication. */
+  filtered: number
 }
 
 export interface MatcherStats {
@@ -42,13 +44,14 @@ export class Matcher<M extends object> {
   ensure(oid: number, key: string, make: () => Group<M>): Group<M> {
     let table = this.#tables.get(oid)
     if (table === undefined) {
-      table = { columns: new Map(), unindexed: new Set(), groups: new Map() }
+      table = { columns: new Map(), unindexed: new Set(), groups: new Map(), filtered: 0 }
       this.#tables.set(oid, table)
     }
     const known = table.groups.get(key)
     if (known !== undefined) return known
     const group = make()
     table.groups.set(key, group)
+    if (group.spec.rowFilter !== null) table.filtered++
     file(table, group)
     return group
   }
@@ -59,6 +62,7 @@ export class Matcher<M extends object> {
     const table = this.#tables.get(oid)
     if (table === undefined || table.groups.get(group.key) !== group) return
     table.groups.delete(group.key)
+    if (group.spec.rowFilter !== null) table.filtered--
     table.unindexed.delete(group)
     for (const { column, key } of group.keys ?? []) {
       const index = table.columns.get(column)
@@ -73,6 +77,11 @@ export class Matcher<M extends object> {
 
   watches(oid: number): boolean {
     return this.#tables.has(oid)
+  }
+
+  /** Whether a publication's row filter decides about rows of the table. */
+  filters(oid: number): boolean {
+    return (this.#tables.get(oid)?.filtered ?? 0) > 0
   }
 
   /** Groups that a row could satisfy: a superset, each once. Rows that are partly unknown find more. */

@@ -37,6 +37,8 @@ export interface Plan {
   readonly projection: Projection
   /** The subscriber's own conditions, which JavaScript may be unable to decide. */
   readonly filter: Expr
+  /** The publication's row filter, where JavaScript can decide it; else it is part of the others. */
+  readonly rowFilter: Expr | null
   /** Row-level security as far as it was read. */
   readonly policy: Expr
   readonly memberships: ReadonlyMap<Exists, Membership>
@@ -66,6 +68,7 @@ export const plan = (input: PlanInput): Plan | string => {
     projection,
     operations: publishedOperations(input.operations, published),
     filter: and([filter, input.where ?? TRUE, publication.expr].filter((each) => each !== TRUE)),
+    rowFilter: publication.rowFilter,
     policy: rights.expr,
     memberships: rights.memberships,
     checks: [...publication.checks, ...rights.checks],
@@ -85,12 +88,14 @@ const OPERATION_FLAGS = { INSERT: 'insert', UPDATE: 'update', DELETE: 'delete' }
 const publicationFilter = (
   { reader, relation, catalog, caller }: PlanInput,
   text: string | null,
-): { expr: Expr; checks: readonly OpaqueCheck[] } => {
-  if (text === null) return { expr: TRUE, checks: [] }
+): { expr: Expr; rowFilter: Expr | null; checks: readonly OpaqueCheck[] } => {
+  if (text === null) return { expr: TRUE, rowFilter: null, checks: [] }
   const expr = reader.read(text, relation, catalog, caller)
-  return expr === null || hasExists(expr)
-    ? { expr: TRUE, checks: [{ key: 'owner', text, caller: null }] }
-    : { expr, checks: [] }
+  if (expr === null || hasExists(expr))
+    return { expr: TRUE, rowFilter: null, checks: [{ key: 'owner', text, caller: null }] }
+  return toPredicate(expr) === 'unsupported'
+    ? { expr, rowFilter: null, checks: [] }
+    : { expr: TRUE, rowFilter: expr, checks: [] }
 }
 
 type Rights = Pick<Plan, 'memberships' | 'checks' | 'never' | 'fallback'> & { readonly expr: Expr }
@@ -138,10 +143,10 @@ const existsIn = (expr: Expr): readonly Exists[] => {
 /** The question with the sets' present keys; null when no row can satisfy it. */
 export const groupSpecOf = (planned: Plan, setOf: (membership: Membership) => ParameterSet): GroupSpec | null => {
   if (planned.never || planned.operations.size === 0) return null
-  const { relation, operations, checks, fallback } = planned
+  const { relation, operations, checks, fallback, rowFilter } = planned
   const overflown = [...planned.memberships.values()].some((membership) => setOf(membership).keys === 'too_many')
   if (overflown && fallback !== null)
-    return { relation, operations, expr: fold(planned.filter), opaque: [...checks, fallback] }
+    return { relation, operations, expr: fold(planned.filter), opaque: [...checks, fallback], rowFilter }
   const policy = withKeys(planned.policy, (exists) => {
     const membership = planned.memberships.get(exists)
     const keys = membership === undefined ? [] : setOf(membership).keys
@@ -151,5 +156,5 @@ export const groupSpecOf = (planned: Plan, setOf: (membership: Membership) => Pa
   const needed = implies(planned.filter, policy) === 'yes' ? TRUE : policy
   const expr = fold(and([planned.filter, needed]))
   if (expr.kind === 'constant' && expr.value !== true) return null
-  return { relation, operations, expr, opaque: checks }
+  return { relation, operations, expr, opaque: checks, rowFilter }
 }

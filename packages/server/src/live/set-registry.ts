@@ -128,7 +128,7 @@ export class SetRegistry {
     const known = this.#sets.get(key)
     if (known !== undefined) return known
     const set = new ParameterSet(membership, caller)
-    const spec = { relation: membership.relation, operations: ALL, expr: membership.where, opaque: [] }
+    const spec = { relation: membership.relation, operations: ALL, expr: membership.where, opaque: [], rowFilter: null }
     // Sets of one table and condition share a group; the prefix keeps them apart from subscribers.
     const group = this.#options.matcher.ensure(
       membership.relation.oid,

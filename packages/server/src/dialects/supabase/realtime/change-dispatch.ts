@@ -27,7 +27,9 @@ export class ChangeDispatch {
 
   /** Notes that a receiver has something for `change`. */
   gather(receiver: ChangeReceiver, change: RowChange): void {
-    if (this.#frames?.change !== change) this.#frames = new ChangeFrames(change, this.#live.catalog)
+    // The same change can be an update to one and an insert to another.
+    if (this.#frames !== null && this.#frames.change !== change) this.#flush()
+    this.#frames ??= new ChangeFrames(change, this.#live.catalog)
     this.#receivers.push(receiver)
   }
 

@@ -110,6 +110,11 @@ describe('postgres_changes', () => {
     [{ filter: 'nope=eq.1' }, 'invalid column for filter nope'],
     [{ filter: 'id=eq.abc' }, 'invalid input syntax for type integer'],
     [{ filter: 'id=foo.1' }, 'Error parsing'],
+    [{ filter: 'body=match.[' }, 'invalid regular expression'],
+    [{ filter: 'body=not.imatch.(a' }, 'invalid regular expression'],
+    [{ filter: 'body=like.a\\' }, 'must not end with escape character'],
+    [{ filter: 'n=like.1' }, 'operator does not exist'],
+    [{ filter: 'id=is.maybe' }, 'invalid value for "is"'],
     [{ event: 'TRUNCATE' }, 'unknown event'],
     [{ select: ['nope'] }, 'invalid column for select nope'],
   ])('says in a system message why %j cannot work, and keeps the channel', async (binding, reason) => {
@@ -173,6 +178,33 @@ describe('postgres_changes', () => {
     await wire.ask('heartbeat', {}, { topic: 'phoenix' })
     expect(wire.seen.filter(({ event }) => event === 'postgres_changes')).toEqual([])
     await database.sql(`alter publication supabase_realtime set (publish = 'insert, update, delete, truncate')`)
+  })
+
+  it('tells an update across the row filter of the publication as what it is to its subscribers', async () => {
+    await database.sql(`
+      create table crossing (id int primary key, n int);
+      alter table crossing replica identity full;
+      alter publication supabase_realtime add table crossing where (n > 5)`)
+    const wire = await connect()
+    await wire.bind({ table: 'crossing' })
+    await wire.next('system')
+    for (const statement of [
+      'insert into crossing values (1, 1)',
+      'update crossing set n = 2',
+      'update crossing set n = 7',
+      'update crossing set n = 8',
+      'update crossing set n = 3',
+      'delete from crossing',
+      'insert into crossing values (2, 9)',
+    ])
+      await database.sql(statement)
+    await wire.next('postgres_changes', ({ payload }) => JSON.stringify(payload).includes('"record":{"id":2'))
+    const told = wire.seen.filter(({ event }) => event === 'postgres_changes').map(({ payload }) => payload.data)
+    expect(told).toMatchObject([
+      { type: 'INSERT', record: { id: 1, n: 7 } },
+      { type: 'UPDATE', record: { id: 1, n: 8 }, old_record: { id: 1, n: 7 } },
+      { type: 'DELETE', old_record: { id: 1, n: 8 } },
+    ])
   })
 
   it('shortens rows that are too large', async () => {
