@@ -21,6 +21,7 @@ import { type RealtimeDialect, realtimeDialect } from './dialects/supabase/realt
 import { restDialect, sendRestError } from './dialects/supabase/rest/plugin.ts'
 import type { S3Credentials } from './dialects/supabase/storage/context.ts'
 import { sendStorageError } from './dialects/supabase/storage/errors.ts'
+import { sendS3Error } from './dialects/supabase/storage/s3/routes.ts'
 import { storageDialect } from './dialects/supabase/storage/storage.ts'
 import type { BlobStore } from './files/blob-store.ts'
 import { createFiles, type Files } from './files/files.ts'
@@ -188,6 +189,7 @@ const storeOf = ({ storage, dataDir }: Config): BlobStore =>
 const dialectErrors = ({ realtime }: Services): readonly DialectErrors[] => [
   { prefix: '/auth/v1', send: sendAuthError },
   { prefix: '/rest/v1', send: sendRestError },
+  { prefix: '/storage/v1/s3', send: sendS3Error },
   { prefix: '/storage/v1', send: sendStorageError },
   { prefix: '/functions/v1', send: sendFunctionError },
   ...cloudErrors,

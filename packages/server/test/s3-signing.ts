@@ -18,32 +18,71 @@ export interface SignedUpload {
   readonly tamper?: (body: Buffer) => Buffer
 }
 
-/** What `fetch` takes: a PUT whose body continues the signature of its headers. */
-export const signedChunks = ({ url, accessKeyId, secret, chunks, trailer, headers, query, tamper }: SignedUpload) => {
-  const date = `${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`
+interface ToSign {
+  readonly method: string
+  readonly path: string
+  /** As it is sent: encoded, in the order of its names. */
+  readonly query: string
+  readonly accessKeyId: string
+  readonly secret: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Milliseconds since 1970. */
+  readonly now?: number
+}
+
+/** The signature of a request and everything that chunks continue it with. */
+const sign = ({ method, path, query, accessKeyId, secret, headers, now = Date.now() }: ToSign) => {
+  const date = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '')
   const scope = `${date.slice(0, 8)}/local/s3/aws4_request`
   const key = scope.split('/').reduce<string | Buffer>((last, part) => hmac(last, part), `AWS4${secret}`)
-  const { host, pathname } = new URL(url)
-  const all: Record<string, string> = {
-    ...headers,
-    host,
-    'x-amz-date': date,
-    'x-amz-content-sha256': `STREAMING-AWS4-HMAC-SHA256-PAYLOAD${trailer === undefined ? '' : '-TRAILER'}`,
-    'x-amz-decoded-content-length': String(chunks.reduce((sum, { length }) => sum + length, 0)),
-    ...(trailer === undefined ? {} : { 'x-amz-trailer': trailer[0] }),
-  }
+  const all: Record<string, string> = { ...headers, 'x-amz-date': date }
   const names = Object.keys(all).sort()
-  const canonical = [
-    'PUT',
-    pathname,
-    query === undefined ? '' : `${query}=`,
-    ...names.map((name) => `${name}:${all[name]}`),
-    '',
-    names.join(';'),
-    all['x-amz-content-sha256'],
-  ].join('\n')
+  const lines = names.map((name) => `${name}:${all[name]}`)
+  const canonical = [method, path, query, ...lines, '', names.join(';'), all['x-amz-content-sha256']].join('\n')
   const seed = hmac(key, ['AWS4-HMAC-SHA256', date, scope, sha(canonical)].join('\n')).toString('hex')
-  let previous = seed
+  const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${seed}`
+  const { host: _host, ...sent } = all
+  return { headers: { ...sent, authorization }, key, date, scope, seed }
+}
+
+export interface SignedRequest {
+  readonly accessKeyId: string
+  readonly secret: string
+  readonly method: string
+  /** Encoded as it is sent; `a=b` pairs in the order of their names. */
+  readonly path: string
+  readonly query?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly now?: number
+}
+
+/** The headers of any request to `url`, signed; the body is not. */
+export const signedHeaders = (url: string, { query = '', headers = {}, ...request }: SignedRequest) =>
+  sign({
+    ...request,
+    query,
+    headers: { ...headers, host: new URL(url).host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+  }).headers
+
+/** What `fetch` takes: a PUT whose body continues the signature of its headers. */
+export const signedChunks = ({ url, accessKeyId, secret, chunks, trailer, headers, query, tamper }: SignedUpload) => {
+  const { host, pathname } = new URL(url)
+  const signed = sign({
+    method: 'PUT',
+    path: pathname,
+    query: query === undefined ? '' : `${query}=`,
+    accessKeyId,
+    secret,
+    headers: {
+      ...headers,
+      host,
+      'x-amz-content-sha256': `STREAMING-AWS4-HMAC-SHA256-PAYLOAD${trailer === undefined ? '' : '-TRAILER'}`,
+      'x-amz-decoded-content-length': String(chunks.reduce((sum, { length }) => sum + length, 0)),
+      ...(trailer === undefined ? {} : { 'x-amz-trailer': trailer[0] }),
+    },
+  })
+  const { key, date, scope } = signed
+  let previous = signed.seed
   const parts: Buffer[] = []
   for (const chunk of [...chunks, Buffer.alloc(0)]) {
     const text = ['AWS4-HMAC-SHA256-PAYLOAD', date, scope, previous, sha(''), sha(chunk)].join('\n')
@@ -57,10 +96,8 @@ export const signedChunks = ({ url, accessKeyId, secret, chunks, trailer, header
     parts.push(Buffer.from(`${trailer.join(':')}\r\nx-amz-trailer-signature:${signature}\r\n`))
   }
   const body = Buffer.concat([...parts, Buffer.from('\r\n')])
-  const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${seed}`
-  const { host: _host, ...sent } = all
   return {
     url: query === undefined ? url : `${url}?${query}`,
-    init: { method: 'PUT', headers: { ...sent, authorization }, body: new Uint8Array(tamper?.(body) ?? body) },
+    init: { method: 'PUT', headers: signed.headers, body: new Uint8Array(tamper?.(body) ?? body) },
   }
 }

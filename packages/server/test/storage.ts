@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { S3Credentials, StorageServices } from '../src/dialects/supabase/storage/context.ts'
 import { sendStorageError } from '../src/dialects/supabase/storage/errors.ts'
+import { sendS3Error } from '../src/dialects/supabase/storage/s3/routes.ts'
 import { storageDialect } from '../src/dialects/supabase/storage/storage.ts'
 import type { BlobStore } from '../src/files/blob-store.ts'
 import { createFiles, type Files } from '../src/files/files.ts'
@@ -91,7 +92,10 @@ export const startStorage = async (options: StorageFixtureOptions = {}): Promise
     ids: randomIds,
     bodyLimit: 2 ** 20,
     trustedProxies,
-    dialects: [{ prefix: '/storage/v1', send: sendStorageError }],
+    dialects: [
+      { prefix: '/storage/v1/s3', send: sendS3Error },
+      { prefix: '/storage/v1', send: sendStorageError },
+    ],
   })
   app.addHook('onRequest', async (request) => {
     request.caller = callerFor(bearerOf(request.headers.authorization) ?? 'anon')

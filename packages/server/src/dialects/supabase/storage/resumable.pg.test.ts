@@ -106,7 +106,7 @@ describe('the protocol', () => {
     expect(Object.fromEntries(response.headers)).toMatchObject({
       'tus-resumable': '1.0.0',
       'tus-version': '1.0.0',
-      'tus-extension': 'creation,creation-with-upload,creation-defer-length,termination,expiration',
+      'tus-extension': 'creation,creation-with-upload,creation-defer-length,termination,expiration,concatenation',
       'tus-max-size': String(40 * MB),
     })
   })

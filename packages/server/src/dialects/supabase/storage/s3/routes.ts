@@ -5,6 +5,7 @@ import { AppError } from '../../../../kernel/errors.ts'
 import { addressOf, type ObjectRoute, type StorageServices } from '../context.ts'
 import { wireOf } from '../errors.ts'
 import { keepPace, letGo } from '../pace.ts'
+import { brokenOff, connectionLost } from '../upload-body.ts'
 import { bucketCommands } from './buckets.ts'
 import { multipartCommands } from './multipart.ts'
 import { objectCommands } from './objects.ts'
@@ -40,7 +41,8 @@ export const s3Routes =
     app.addContentTypeParser('*', (_request, _payload, done) => done(null))
     app.setErrorHandler<Error>((error, request, reply) => {
       letGo(request.raw, services.clock)
-      return sendError(error, request, reply)
+      const lost = brokenOff(request.raw) && !(error instanceof AppError)
+      return sendS3Error(lost ? connectionLost(error) : error, request, reply)
     })
     app.decorateRequest('s3Signing', null)
     app.addHook('onRequest', signedHook(services))
@@ -144,7 +146,8 @@ const CODES: Readonly<Record<string, readonly [status: number, code: string]>> =
   not_supported: [501, 'NotImplemented'],
 }
 
-const sendError = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown => {
+/** Answers a request with an error. */
+export const sendS3Error = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown => {
   const wire = wireOf(error)
   const [statusCode, code] = CODES[reasonOf(error) ?? ''] ?? [
     wire.statusCode === 544 ? 503 : wire.statusCode,

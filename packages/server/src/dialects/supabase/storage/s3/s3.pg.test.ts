@@ -80,7 +80,8 @@ describe('buckets', () => {
       name: 'BucketAlreadyOwnedByYou',
     })
     const { Buckets } = await service.send(new ListBucketsCommand({}))
-    expect(Buckets?.map(({ Name }) => Name)).toEqual(['b', 'made', 'small', 'theirs'])
+    // Beside the buckets that the product makes itself.
+    expect(Buckets?.map(({ Name }) => Name)).toEqual(expect.arrayContaining(['b', 'made', 'small', 'theirs']))
     expect(Buckets?.[0]?.CreationDate).toBeInstanceOf(Date)
     await service.send(new HeadBucketCommand({ Bucket: 'made' }))
     await service.send(new GetBucketLocationCommand({ Bucket: 'made' }))
