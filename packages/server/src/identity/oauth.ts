@@ -8,7 +8,8 @@ import { refuse } from './errors.ts'
 import { externalUser } from './external.ts'
 import { type Flow, findFlow, finishFlow, insertFlow, takeFlow } from './flow.sql.ts'
 import type { Challenge } from './flow.ts'
-import { type ExternalPerson, enabledProvider, finishCodeFlow, personOf } from './oidc.ts'
+import { finishGithubLogin, githubLoginUrl, isGithub } from './github.ts'
+import { type ExternalPerson, enabledProvider, finishCodeFlow, type ProviderLogin, personOf } from './oidc.ts'
 import { isUuid } from './principal.ts'
 import type { Device, Grant } from './session.ts'
 import { isBanned, mergeMetadata, type User } from './user.ts'
@@ -43,10 +44,13 @@ export const beginOAuth = async (auth: Auth, begin: OAuthBegin): Promise<string>
   const [verifier, nonce] = [oauth.generateRandomCodeVerifier(), oauth.generateRandomNonce()]
   const redirectUri = redirectUriOf(context, name)
   // A provider that cannot be reached is found out before anything is noted.
+  const secrets = { state, verifier, nonce, redirectUri }
   const url =
     name === 'wechat_qr'
-      ? qrLoginUrl(settings, { state, redirectUri })
-      : await authorizationUrl(auth, begin, { state, verifier, nonce, redirectUri })
+      ? qrLoginUrl(settings, secrets)
+      : isGithub(name)
+        ? await githubLoginUrl(settings, { ...secrets, scopes: begin.scopes })
+        : await authorizationUrl(auth, begin, secrets)
   await context.db.run(
     insertFlow(
       {
@@ -144,16 +148,22 @@ const personAt = async (auth: Auth, flow: Flow, parameters: URLSearchParams, dev
   if (code === null || code === '') throw refuse('bad_oauth_callback', 'OAuth code is missing')
   const { context, sessions } = auth
   if (flow.provider === 'wechat_qr') return qrArrival(auth, flow, code, device)
-  const { person, ...login } = await finishCodeFlow(await auth.directory.provider(flow.provider), {
-    parameters,
-    state: flow.id,
-    redirectUri: redirectUriOf(context, flow.provider),
-    verifier: flow.providerVerifier ?? '',
-    nonce: flow.nonce ?? '',
-  }).catch((cause: unknown) => {
+  const { person, ...login } = await exchange(auth, flow, parameters).catch((cause: unknown) => {
     throw refuse('bad_oauth_callback', 'Unable to exchange external code', { cause })
   })
   return { user: await externalUser(context, sessions, { person, device, linkingUserId: flow.linkingUserId }), login }
+}
+
+const exchange = async (auth: Auth, flow: Flow, parameters: URLSearchParams): Promise<ProviderLogin> => {
+  const { context } = auth
+  const redirectUri = redirectUriOf(context, flow.provider)
+  const verifier = flow.providerVerifier ?? ''
+  if (isGithub(flow.provider)) {
+    const code = parameters.get('code') ?? ''
+    return finishGithubLogin(enabledProvider(context, flow.provider), { code, verifier, redirectUri })
+  }
+  const provider = await auth.directory.provider(flow.provider)
+  return finishCodeFlow(provider, { parameters, state: flow.id, redirectUri, verifier, nonce: flow.nonce ?? '' })
 }
 
 /** Known by its unionid, the person of a QR code may be the one of a mini-program. */
