@@ -203,6 +203,41 @@ create function twkb_step(state bytea, next project) returns bytea immutable lan
 create function twkb_end(state bytea) returns "application/vnd.twkb" immutable language sql as $$ select state::guild."application/vnd.twkb" $$;
 create aggregate twkb(project) (sfunc = twkb_step, stype = bytea, finalfunc = twkb_end, initcond = '');
 
+-- views over tables of a schema that is not served
+create table hidden.author (id int primary key, name text);
+create table hidden.book (id int primary key, title text, author_id int references hidden.author (id), editor_id int constraint book_editor references hidden.author (id));
+create table hidden.shelf (id int primary key, name text);
+create table hidden.book_shelf (book_id int references hidden.book (id), shelf_id int references hidden.shelf (id), primary key (book_id, shelf_id));
+create table hidden.reader (id int primary key, name text);
+create table hidden.book_reader (book_id int references hidden.book (id), reader_id int references hidden.reader (id), primary key (book_id, reader_id));
+create view author as select * from hidden.author;
+create view book as select id, title, author_id from hidden.book;
+create view shelf as select id as shelf_id, name from hidden.shelf;
+create view book_shelf as select * from hidden.book_shelf;
+create view reader as select * from hidden.reader;
+create view author_of_author as select id, name from author;
+create view book_with as with b as (select id, title, author_id from hidden.book) select * from b;
+create view book_union as select id, title, author_id from hidden.book where id = 1 union all select id, title, author_id from hidden.book where id > 1;
+create view author_titles as select a.id, a.name, (select string_agg(b.title, ', ' order by b.id) from hidden.book b where b.author_id = a.id) as titles from hidden.author a;
+create view book_twice as select id, author_id as first_author, author_id as second_author from hidden.book;
+
+-- a stand-in for PostGIS: what it makes of a row, for geometries that are GeoJSON already
+create table place (id int primary key, name text, geom jsonb);
+create function st_asgeojson(feature record, geom_column text default '') returns text stable language plpgsql as $$
+begin
+  return jsonb_build_object('type', 'Feature', 'geometry', to_jsonb(feature) -> 'geom', 'properties', to_jsonb(feature) - 'geom');
+end $$;
+create function places_near(n int) returns setof place stable language sql as $$ select * from guild.place where id <= n order by id $$;
+
+-- settings of roles and functions
+create function read_setting(name text) returns text stable language sql as $$ select current_setting(name, true) $$;
+create function short_timeout() returns text stable language sql set statement_timeout = '1s' as $$ select current_setting('statement_timeout') $$;
+create function own_path() returns text stable language sql set search_path = hidden as $$ select current_setting('search_path') $$;
+create table constrained (id int primary key, v int check (v > 0), ex int4range, exclude using gist (ex with &&));
+create table defaulted (id int primary key generated always as identity, a text default 'a', b int not null default 7, c int generated always as (b * 2) stored);
+create table self_m2m (id int primary key, name text);
+create table self_link (from_id int references self_m2m (id), to_id int references self_m2m (id), primary key (from_id, to_id));
+
 insert into item select generate_series(1, 15);
 insert into compound values (1, 1, 5), (1, 2, null), (2, 1, 7);
 insert into text_key values ('xyyx', 'u'), ('xYYx', 'v');
@@ -254,5 +289,15 @@ insert into todo values (1, 'Report', 0, '2018-01-02T00:00:00Z'::day_text, decod
 insert into next_todo values (1, 2, 3, 'homework'), (2, 4, null, 'more');
 insert into designer values (1, 'Sid Meier'), (2, 'Hironobu Sakaguchi');
 insert into game values (1, 'Civilization I', 1), (2, 'Civilization II', 1), (3, 'Final Fantasy I', 2), (4, 'Final Fantasy II', 2);
+insert into hidden.author values (1, 'George Orwell'), (2, 'Anne Frank');
+insert into hidden.book values (1, '1984', 1, 2), (2, 'Animal Farm', 1, null), (3, 'The Diary', 2, null);
+insert into hidden.shelf values (1, 'left'), (2, 'right');
+insert into hidden.book_shelf values (1, 1), (2, 1), (3, 2);
+insert into hidden.reader values (1, 'Bea');
+insert into hidden.book_reader values (1, 1);
+insert into place values (1, 'one', '{"type": "Point", "coordinates": [1, 2]}'), (2, 'two', null), (3, 'three', '{"type": "Point", "coordinates": [3, 4]}');
+insert into constrained values (1, 5, '[1,5)');
+insert into self_m2m values (1, 'a'), (2, 'b'), (3, 'c');
+insert into self_link values (1, 2), (1, 3), (2, 3);
 refresh materialized view project_mat;
 analyze;

@@ -12,11 +12,11 @@ export interface Replay {
   stop(): Promise<void>
 }
 
-/** A remote server needs the fixture loaded, `pgrst.db_schemas = 'town, annex, guild'`, aggregates and plans on, safe updates off, and `db_tx_end = 'rollback'`. */
+/** A remote server needs the two fixtures and `remote-settings.sql`. */
 export const startReplay = (version: Major): Promise<Replay> => {
   const url = process.env.TEAHOUSE_CORPUS_URL
   const secret = process.env.TEAHOUSE_CORPUS_SECRET
-  return url === undefined || secret === undefined ? startLocal(version) : Promise.resolve(remote(url, secret))
+  return url === undefined || secret === undefined ? startLocal(version) : Promise.resolve(remoteReplay(url, secret))
 }
 
 const startLocal = async (version: Major): Promise<Replay> => {
@@ -54,8 +54,12 @@ const startLocal = async (version: Major): Promise<Replay> => {
   }
 }
 
-const remote = (url: string, secret: string): Replay => ({
-  supports: (each) => each.config === undefined && each.commit !== true,
+/** `fetch` refuses to send these. */
+const UNSENDABLE = /^(?:CONNECT|TRACE|TRACK) /
+
+/** Sends cases to the server whose instant API is at `url`, as callers whose tokens `secret` signs. */
+export const remoteReplay = (url: string, secret: string): Replay => ({
+  supports: (each) => each.config === undefined && each.commit !== true && !UNSENDABLE.test(each.request),
   send: async (each) => {
     const { method, path } = requestOf(each)
     const token = await new SignJWT({ role: each.role ?? 'anon', ...(each.sub === undefined ? {} : { sub: each.sub }) })
@@ -67,7 +71,12 @@ const remote = (url: string, secret: string): Replay => ({
       headers: { apikey: token, authorization: `Bearer ${token}`, ...headersOf(each) },
       body: payloadOf(each) ?? null,
     })
-    return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() }
+    const cookies = response.headers.getSetCookie()
+    const headers = {
+      ...Object.fromEntries(response.headers),
+      ...(cookies.length > 1 ? { 'set-cookie': cookies } : {}),
+    }
+    return { status: response.status, headers, text: await response.text() }
   },
   stop: async () => {},
 })

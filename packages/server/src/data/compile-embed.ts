@@ -251,7 +251,7 @@ export const embedNullTest = (embed: CompiledEmbed, expr: Compare, mode: 'joined
 const chooseRelationship = (item: SelectEmbed, parent: Source, context: DataContext): Relationship => {
   const all = relationshipsOf(context.catalog)
   const origin = parent.relation
-  const wanted = { target: item.target, hint: item.hint, schema: context.schema }
+  const wanted = { target: item.target, hint: item.hint, schema: context.schema, served: context.servedSchemas }
   const found = origin === null ? [] : findRelationships(all, { ...wanted, origin })
   const [only, ...others] = found
   if (only === undefined) throw unknownRelationship(item, parent, context)

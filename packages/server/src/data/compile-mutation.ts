@@ -23,13 +23,14 @@ export const compileMutation = (request: Mutation, options: OutputOptions, conte
   const relation = requireRelation(request.target, context)
   const shown = compileShown(request, relation, options, context)
   const counted = countsInserted(request, relation)
-  const returning = counted ? frag`${shown.returning}, (t.xmax = 0) as ${ident(INSERTED)}` : shown.returning
+  const returning =
+    counted === 'by row' ? frag`${shown.returning}, (t.xmax = 0) as ${ident(INSERTED)}` : shown.returning
   const change = changeSql(request, relation, returning, context)
   const main = outputSql(
     {
       with: [namedQuery('written', change), namedQuery('source', shown.select)],
       total: options.count === null ? null : keyword('(select count(*) from written)'),
-      inserted: counted ? frag`(select count(*) from written where ${ident(INSERTED)})` : null,
+      inserted: counted === null ? null : insertedSql(counted),
       key: relation.primaryKey,
       rowType: ident(relation.schema, relation.name),
     },
@@ -40,10 +41,30 @@ export const compileMutation = (request: Mutation, options: OutputOptions, conte
 
 const INSERTED = '#inserted'
 
-/** A row that an upsert updated was locked by it, a new one was not. Only plain tables tell. */
-const countsInserted = (request: Mutation, relation: Relation): boolean =>
-  relation.kind === 'table' &&
-  (request.kind === 'replace' || (request.kind === 'insert' && request.conflict?.action === 'merge'))
+type InsertedCount = 'by row' | 'by setting'
+
+/**
+ * How an upsert counts its new rows. A row that it updated was locked by it, a new one was not; only plain tables tell that. Elsewhere a
+ * setting counts: up for each row on its way in, down for each that was there.
+ */
+const countsInserted = (request: Mutation, relation: Relation): InsertedCount | null => {
+  const upsert = request.kind === 'replace' || (request.kind === 'insert' && request.conflict?.action === 'merge')
+  if (!upsert) return null
+  return relation.kind === 'table' ? 'by row' : 'by setting'
+}
+
+const insertedSql = (counted: InsertedCount): Fragment =>
+  counted === 'by row'
+    ? frag`(select count(*) from written where ${ident(INSERTED)})`
+    : keyword("nullif(current_setting('teahouse.inserted', true), '')::bigint")
+
+/** Always true. */
+const countUp = keyword(
+  "set_config('teahouse.inserted', (coalesce(nullif(current_setting('teahouse.inserted', true), ''), '0')::bigint + 1)::text, true) <> ''",
+)
+const countDown = keyword(
+  "set_config('teahouse.inserted', (current_setting('teahouse.inserted')::bigint - 1)::text, true) <> ''",
+)
 
 interface Shown {
   /** The list of `returning`. */
@@ -74,7 +95,7 @@ const compileShown = (request: Mutation, relation: Relation, options: OutputOpti
       ...context,
       maxRows: null,
     },
-    { expandAll: countsInserted(request, relation) },
+    { expandAll: countsInserted(request, relation) === 'by row' },
   )
   const extra = options.location
     ? relation.primaryKey.filter((name) => !node.columns.some((each) => each.name === name || each.name === null))
@@ -119,15 +140,18 @@ const changeSql = (request: Mutation, relation: Relation, returning: Fragment, c
 // --- insert
 
 const insertSql = (
-  { payload, conflict }: Insert,
+  request: Insert,
   relation: Relation,
   table: Fragment,
   returning: Fragment,
   context: DataContext,
 ): Fragment => {
+  const { payload, conflict } = request
   const columns = requireColumns(payload, relation)
+  const counts = columns.length > 0 && countsInserted(request, relation) === 'by setting'
   const rows = columns.length === 0 ? emptyRows(payload, relation) : filledRows(payload, columns, relation, context)
-  return frag`insert into ${table} ${rows}${conflictSql(conflict, columns, relation)} returning ${returning}`
+  const counted = counts ? frag` where ${countUp}` : empty
+  return frag`insert into ${table} ${rows}${counted}${conflictSql(conflict, columns, relation, counts)} returning ${returning}`
 }
 
 /** `{}` writes a row of defaults, `[]` none. */
@@ -156,7 +180,12 @@ const filledRows = (
   return frag`(${join(names)}) select ${join(values)} from ${bodyRows(payload, columns, relation, context)}`
 }
 
-const conflictSql = (conflict: Conflict | null, columns: readonly Column[], relation: Relation): Fragment => {
+const conflictSql = (
+  conflict: Conflict | null,
+  columns: readonly Column[],
+  relation: Relation,
+  counts: boolean,
+): Fragment => {
   if (conflict === null) return empty
   const key = conflict.columns ?? relation.primaryKey
   for (const name of key) {
@@ -167,24 +196,28 @@ const conflictSql = (conflict: Conflict | null, columns: readonly Column[], rela
   const target = frag` on conflict (${join(key.map((name) => ident(name)))})`
   if (conflict.action === 'ignore' || columns.length === 0) return frag`${target} do nothing`
   const sets = columns.map(({ name }) => frag`${ident(name)} = excluded.${ident(name)}`)
-  return frag`${target} do update set ${join(sets)}`
+  return frag`${target} do update set ${join(sets)}${counts ? frag` where ${countDown}` : empty}`
 }
 
 const replaceSql = (
-  { payload, key }: Replace,
+  request: Replace,
   relation: Relation,
   table: Fragment,
   returning: Fragment,
   context: DataContext,
 ): Fragment => {
+  const { payload, key } = request
   const columns = requireColumns(payload, relation)
   const source: Source = { alias: 'body', name: relation.name, relation, columns: relation.columns, row: ident('body') }
   const missing = relation.primaryKey.find((name) => !columns.some((column) => column.name === name))
   // Without its key in the body the row cannot match the one that the URL names.
   const where = missing === undefined ? exprSql(key, source, context) : keyword('false')
-  const conflict = conflictSql({ columns: null, action: 'merge' }, columns, relation)
+  const counts = countsInserted(request, relation) === 'by setting'
+  const conflict = conflictSql({ columns: null, action: 'merge' }, columns, relation, counts)
   if (columns.length === 0) return frag`insert into ${table} ${noRows(relation)} returning ${returning}`
-  return frag`insert into ${table} ${filledRows(payload, columns, relation, context)} where ${where}${conflict} returning ${returning}`
+  // Only what matches may count, in whatever order Postgres looks at conditions.
+  const counted = counts ? frag`case when ${where} then ${countUp} else false end` : where
+  return frag`insert into ${table} ${filledRows(payload, columns, relation, context)} where ${counted}${conflict} returning ${returning}`
 }
 
 // --- update and delete

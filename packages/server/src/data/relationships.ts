@@ -189,13 +189,27 @@ const computed = (catalog: Catalog): ComputedRelationship[] =>
 /** The relationships that `target` (with `hint`) may mean, seen from `origin`, towards relations of `schema`. */
 export const findRelationships = (
   all: RelationshipMap,
-  wanted: { readonly origin: Relation; readonly target: string; readonly hint: string | null; readonly schema: string },
+  wanted: {
+    readonly origin: Relation
+    readonly target: string
+    readonly hint: string | null
+    readonly schema: string
+    readonly served?: readonly string[] | undefined
+  },
 ): readonly Relationship[] =>
   (all.get(wanted.origin.oid) ?? []).filter(
     (each) =>
       each.target.schema === wanted.schema &&
+      hasServedJunction(each, wanted.served) &&
       (each.kind === 'computed' ? each.function.name === wanted.target : matches(each, wanted.target, wanted.hint)),
   )
+
+/** A junction that nobody may see relates nothing; its views do. */
+const hasServedJunction = (each: Relationship, served: readonly string[] | undefined): boolean =>
+  each.kind === 'computed' ||
+  each.junction === null ||
+  served === undefined ||
+  served.includes(each.junction.relation.schema)
 
 const matches = (each: KeyRelationship, target: string, hint: string | null): boolean => {
   const self = each.origin.oid === each.target.oid

@@ -10,6 +10,8 @@ export interface DataContext {
   readonly catalog: Catalog
   /** The schema that names in the request mean. */
   readonly schema: string
+  /** Schemas that are served; junctions in others relate nothing. Absent: all. */
+  readonly servedSchemas?: readonly string[]
   /** Where functions of a row are looked for, the request's schema first. */
   readonly searchSchemas: readonly string[]
   readonly maxRows: number | null

@@ -236,6 +236,7 @@ const contextOf = (catalog: Catalog, schema: string, config: RestConfig): DataCo
   return {
     catalog,
     schema,
+    servedSchemas: config.schemas,
     searchSchemas: [...new Set([schema, ...config.extraSearchPath])],
     maxRows: config.maxRows,
     aggregates: config.aggregates,
