@@ -16,6 +16,7 @@ const EXPOSED = [
   'content-type',
   'date',
   'etag',
+  'idempotency-replayed',
   'location',
   'preference-applied',
   'range-unit',

@@ -109,6 +109,21 @@ test('a page talks to a server, with pictures that the test picks', async () => 
   expect(page?.data['absent']).toBe('undefined undefined undefined ReferenceError')
 })
 
+test('a video that is chosen comes with its first picture, where the host has one', async () => {
+  const thumb = new Uint8Array([0xff, 0xd8, 0xff, 1])
+  const video = { name: 'v.mp4', type: 'video/mp4', bytes: Buffer.from('film'), duration: 3 }
+  const realm = await open({ answers: { chooseFiles: () => [{ ...video, thumb }, video] } })
+  const files = await realm.evaluate(`new Promise((resolve, fail) => wx.chooseMedia({
+    success: ({ tempFiles }) => resolve(tempFiles.map(({ fileType, duration, thumbTempFilePath: path }) =>
+      [fileType, duration, path && path.slice(-4), path && wx.getFileSystemManager().statSync(path).size])),
+    fail,
+  }))`)
+  expect(JSON.parse(JSON.stringify(files))).toEqual([
+    ['video', 3, '.jpg', 4],
+    ['video', 3, '', ''],
+  ])
+})
+
 test('storage outlives a realm when its memory is kept, and users are apart', async () => {
   const memory = new RealmMemory()
   const first = await open({ memory })
