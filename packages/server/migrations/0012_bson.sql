@@ -145,11 +145,8 @@ begin
         if element is null then return reached; end if;
         if cardinality(path) = 1 then
           reached := array_append(reached, element);
-        elsif bson.is_doc(element) then
+        elsif jsonb_typeof(element) = 'array' or bson.is_doc(element) then
           reached := reached || bson.reach(element, path[2:], expand);
-        elsif jsonb_typeof(element) = 'array' then
-          reached := reached || bson.reach(
-            case when path[2] ~ '^(0|[1-9][0-9]{0,8})$' then element -> path[2]::integer end, path[3:], expand);
         end if;
       end if;
       return reached;

@@ -1,52 +1,22 @@
 /** Documents on a real PostgreSQL: what clients of each kind can do, and what the planner does for them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
-import { CatalogService } from '../../db/catalog/service.ts'
-import type { Doc } from '../../expr/bson/value.ts'
+import { alice, bob, nobody, parse, server, startTestEngine, type TestEngine } from '../../../test/document-engine.ts'
 import type { Caller } from '../../identity/caller.ts'
-import { systemClock } from '../../kernel/clock.ts'
-import { randomIds } from '../../kernel/ids.ts'
-import { createDocuments, type Documents } from './documents.ts'
 import { docFromJsonText, fromJson, toJson } from './ejson.ts'
 
-const caller = (role: string, openid: string | null): Caller => {
-  const claims = { role, ...(openid === null ? {} : { sub: openid, openid }) }
-  return { role, userId: openid, claims, claimsText: JSON.stringify(claims), expiresAt: null }
-}
-const server = caller('service_role', null)
-const alice = caller('authenticated', 'alice')
-const bob = caller('authenticated', 'bob')
-const nobody = caller('anon', null)
-
-let db: TestDatabase
-let catalog: CatalogService
-let documents: Documents & { stop(): Promise<void> }
+let engine: TestEngine
+let documents: TestEngine['documents']
 
 beforeAll(async () => {
-  db = await createTestDatabase()
-  catalog = new CatalogService({ pool: db.owner, connection: db.connection, clock: systemClock, onError: () => {} })
-  await catalog.start()
-  documents = createDocuments({
-    requests: db.requests,
-    owner: db.owner,
-    catalog,
-    clock: systemClock,
-    ids: randomIds,
-    schemas: ['public', 'cloud'],
-  })
+  engine = await startTestEngine()
+  documents = engine.documents
 })
-afterAll(async () => {
-  await documents.stop()
-  await catalog.stop()
-  await db.drop()
-})
+afterAll(() => engine.stop())
 
-const d = (json: unknown): Doc => docFromJsonText(JSON.stringify(json))
-const plain = (docs: readonly Doc[]) => docs.map((doc) => toJson(doc, 'plain'))
-const find = async (who: Caller, collection: string, query: unknown, more: object = {}) =>
-  plain(await documents.find(who, { collection, query: d(query), limit: null, ...more }))
-const add = (who: Caller, collection: string, ...docs: unknown[]) =>
-  documents.insert(who, { collection, documents: docs.map(d) })
+const d = parse
+const find = (who: Caller, collection: string, query: unknown, more: object = {}) =>
+  engine.find(who, collection, query, more)
+const add = (who: Caller, collection: string, ...docs: unknown[]) => engine.add(who, collection, ...docs)
 
 describe('documents', () => {
   it('are added, found, changed and removed', async () => {

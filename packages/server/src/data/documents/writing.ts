@@ -169,17 +169,18 @@ const updateOnce = async (
   checked: Checked,
   change: Change,
 ): Promise<UpdatedDocument> => {
-  await checked(batch, [announce('update', toStored(dataOf(change.update)))])
+  const announced: Announced = { ...scope, data: toStored(dataOf(change.update)) }
+  await checked(batch, [announce('update', announced.data)])
   const plan = planQuery(scope.target, owned(scope.caller, scope.target, change.query, 'update'))
   let [matched, updated] = [0, 0]
   let last: Doc | null = null
-  for await (const row of lockedRows(scope, batch, plan, change.multi)) {
+  for await (const row of lockedRows(announced, batch, plan, change.multi)) {
     const before = documentOf(row)
     const after = applyUpdate(change.update, before, { inserting: false, now: change.now })
     matched += 1
     last = after
     if (!equalValues(before, after) || toStored(before) !== toStored(after)) {
-      await writeBack(scope, batch, before, after)
+      await writeBack(announced, batch, before, after)
       updated += 1
     }
   }
@@ -201,10 +202,15 @@ const upsert = async (
   return { matched: 0, updated: 0, upsertedId: id, document: whole }
 }
 
+/** A write together with what rules see as `request.data`. */
+interface Announced extends WriteScope {
+  readonly data: string
+}
+
 const LOCK = keyword('for update of d')
 
 /** The rows to change, locked. One row when `multi` is false. */
-async function* lockedRows(scope: WriteScope, batch: Batch, plan: Plan, multi: boolean): AsyncGenerator<StoredRow> {
+async function* lockedRows(scope: Announced, batch: Batch, plan: Plan, multi: boolean): AsyncGenerator<StoredRow> {
   if (!multi && isExact(plan)) {
     const row = await lockFirst(scope.target, batch, plan)
     if (row !== null) yield row
@@ -214,7 +220,7 @@ async function* lockedRows(scope: WriteScope, batch: Batch, plan: Plan, multi: b
     if (!matches(plan.residual, documentOf(row))) continue
     yield row
     if (!multi) return
-    await batch([announce('update', '')])
+    await batch([announce('update', scope.data)])
   }
 }
 
@@ -230,17 +236,17 @@ const lockFirst = async (target: Target, batch: Batch, plan: Plan): Promise<Stor
   return row === undefined ? null : storedRow(row)
 }
 
-const writeBack = async ({ caller, target }: WriteScope, batch: Batch, before: Doc, after: Doc): Promise<void> => {
+const writeBack = async ({ caller, target, data }: Announced, batch: Batch, before: Doc, after: Doc): Promise<void> => {
   const owner = openidOf(after)
   if (!isTrusted(caller) && owner !== openidOf(before)) throw ownerIsFixed()
-  await batch([announce('updating', '')])
   if (target.relation !== null) {
     await writeRows(target, batch, before, after)
     return
   }
   const id = idOf(before) ?? ''
   const row = rowOf(after, id)
-  const [result] = await batch([
+  const [, result] = await batch([
+    announce('updating', data),
     statement(
       'documents.update',
       frag`update ${target.table} as d set _openid = ${owner}::text, doc = ${row.doc}::jsonb where d._id = ${row.id}::text`,

@@ -27,9 +27,7 @@ const reachElement = (
   expand: boolean,
 ): readonly (Value | undefined)[] => {
   if (element === undefined) return []
-  const [next, ...others] = rest
   // The element that was named is meant as a whole, even if it is an array.
-  if (next === undefined) return [element]
-  if (isDoc(element)) return reach(element, rest, expand)
-  return isArray(element) ? reach(isIndex(next) ? element[Number(next)] : undefined, others, expand) : []
+  if (rest.length === 0) return [element]
+  return isDoc(element) || isArray(element) ? reach(element, rest, expand) : []
 }

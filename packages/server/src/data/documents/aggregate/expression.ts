@@ -67,14 +67,14 @@ export const named =
 
 export type NamedValues = ReadonlyMap<string, Maybe>
 
-/** The fields that `$a.b` leads to: documents in arrays are entered, numeric steps are names. */
+/** The fields that `$a.b` leads to: documents in an array are entered (arrays in arrays are not), and numeric steps are names. */
 export const fieldPath = (value: Maybe, path: readonly string[]): Maybe => {
   const [step, ...rest] = path
   if (step === undefined) return value
   if (isDoc(value)) return fieldPath(fieldOf(value, step), rest)
   if (!isArray(value)) return undefined
   return value.flatMap((each) => {
-    const inner = isDoc(each) || isArray(each) ? fieldPath(each, path) : undefined
+    const inner = isDoc(each) ? fieldPath(each, path) : undefined
     return inner === undefined ? [] : [inner]
   })
 }

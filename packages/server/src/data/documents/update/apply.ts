@@ -206,7 +206,7 @@ const bit = (current: Value | undefined, argument: Value, field: string): Value 
   const parts = isDoc(argument) ? Object.entries(argument) : []
   if (parts.length === 0)
     throw bad('The $bit modifier is not compatible with this argument: {and|or|xor: integer} is wanted')
-  const start = current ?? 0
+  const start = current === undefined ? 0 : current
   return parts.reduce<Value>((value, [name, operand]) => {
     const [change, a, b] = [Object.hasOwn(BITS, name) ? BITS[name] : undefined, wholeOf(value), wholeOf(operand)]
     if (change === undefined) throw bad(`The $bit modifier only supports 'and', 'or', and 'xor', not '${name}'`)
