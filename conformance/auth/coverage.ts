@@ -112,6 +112,8 @@ const DIFFERENCES = `## Known differences from GoTrue
 - \`POST /recover\` and \`POST /resend\` answer the same, and after the same pause, whether or not there is an account; the message is sent
   after the answer, so a failing mail server is in the log and not in the answer.
 - An address that a provider does not vouch for stays with the identity and does not become the user's.
-- Providers are OpenID Connect ones and WeChat; those with an OAuth of their own (GitHub, Facebook, X …) are not there yet.
-- Hooks are SQL functions: before-user-created and custom-access-token; \`send_sms\` may be an HTTP endpoint. CAPTCHA is ignored.
+- Providers are OpenID Connect ones, GitHub and WeChat; the others with an OAuth of their own (Facebook, X …) are not there.
+- Hooks are before-user-created and custom-access-token, as SQL functions or over HTTP, and \`send_sms\` over HTTP. A hook over HTTP refuses
+  with an \`error\` in its body, whatever the status.
+- WeChat's logins are not asked for a CAPTCHA: each needs a code of WeChat's.
 - A phone number of eleven digits that begins with 13 to 19 is taken for a mainland number when a message is sent.`

@@ -99,9 +99,35 @@ describe('the [auth] table', () => {
     expect(settings).toMatchObject({
       timebox: 86_400,
       inactivityTimeout: 28_800,
-      hooks: { beforeUserCreated: null, customAccessToken: { schema: 'public', name: 'claims' } },
+      hooks: { beforeUserCreated: null, customAccessToken: { kind: 'function', schema: 'public', name: 'claims' } },
       sms: { enableSignup: true, testOtp: { '13800138000': '123456' } },
     })
+  })
+
+  it('names services that are asked: hooks over HTTP, and who tells people from programs', () => {
+    const secrets = 'v1,whsec_dGhlIHNlY3JldCBvZiBhIGhvb2ssIGxvbmc='
+    const { settings } = read(`
+      [auth.hook.before_user_created]
+      enabled = true
+      uri = "https://hooks.example.com/new"
+      secrets = "${secrets}|${secrets}"
+      [auth.captcha]
+      enabled = true
+      provider = "turnstile"
+      secret = "0x1"
+    `)
+    expect(settings.hooks.beforeUserCreated).toEqual({
+      kind: 'http',
+      url: 'https://hooks.example.com/new',
+      secrets: `${secrets}|${secrets}`,
+    })
+    expect(settings.captcha).toEqual({ provider: 'turnstile', secret: '0x1', url: '' })
+    const hook = (more: string) => () => read(`[auth.hook.before_user_created]\nenabled = true\n${more}`)
+    expect(hook('uri = "http://hooks.example.com/new"')).toThrow('auth.hook.before_user_created.uri')
+    expect(hook('uri = "https://hooks.example.com/new"')).toThrow('auth.hook.before_user_created.secrets')
+    expect(hook('uri = "nonsense"')).toThrow('auth.hook.before_user_created.uri')
+    expect(() => read('[auth.captcha]\nenabled = true\nprovider = "riddle"')).toThrow('auth.captcha.provider')
+    expect(() => read('[auth.captcha]\nenabled = true\nprovider = "hcaptcha"')).toThrow('auth.captcha.secret')
   })
 
   it('names the mail server and the provider of short messages', () => {
@@ -147,7 +173,7 @@ describe('the [auth] table', () => {
       ['[auth]\nemail = 3', 'auth.email'],
       ['[auth.email]\nmax_frequency = "often"', 'auth.email.max_frequency'],
       ['[auth.email]\notp_length = 3', 'auth.email.otp_length'],
-      ['[auth.hook.custom_access_token]\nenabled = true\nuri = "https://x"', 'auth.hook.custom_access_token.uri'],
+      ['[auth.hook.custom_access_token]\nenabled = true\nuri = "ftp://x"', 'auth.hook.custom_access_token.uri'],
       ['[auth.external.google]\nenabled = true', 'auth.external.google.client_id'],
       ['[auth.sms.tencent]\nenabled = true', 'auth.sms.tencent.secret_id'],
       ['[auth.sms.test_otp]\nabc = "1"', 'auth.sms.test_otp'],

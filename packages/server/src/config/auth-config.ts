@@ -1,9 +1,10 @@
 /** The `[auth]` table of supabase/config.toml, under the names that Supabase's command line gives its keys. */
 import {
   type AuthSettings,
+  type CaptchaSettings,
   DEFAULT_AUTH,
   type ExternalProvider,
-  type HookFunction,
+  type Hook,
   type PasswordRequirements,
   type Rate,
 } from '../identity/settings.ts'
@@ -55,6 +56,7 @@ export const authConfigOf = ({ table, smtpUrl, dev }: AuthSources): AuthConfig =
       beforeUserCreated: hookOf(read, 'before_user_created'),
       customAccessToken: hookOf(read, 'custom_access_token'),
     },
+    captcha: captchaOf(read),
     rates: ratesOf(read, smtp !== null),
   }
   return {
@@ -146,14 +148,39 @@ const mfaOf = (read: Reader): AuthSettings['mfa'] => {
 }
 
 const HOOK = /^pg-functions:\/\/[^/]+\/([^/]+)\/([^/]+)$/
+const HOOK_SECRET = /^v1,whsec_[A-Za-z0-9+/=]{24,}$/
 
-const hookOf = (read: Reader, name: string): HookFunction | null => {
+const hookOf = (read: Reader, name: string): Hook | null => {
   if (!read.flag(`hook.${name}.enabled`, false)) return null
-  const [, schema, fn] = HOOK.exec(read.text(`hook.${name}.uri`)) ?? []
+  const uri = read.text(`hook.${name}.uri`)
+  if (/^https?:/.test(uri)) return endpointOf(read, name, uri)
+  const [, schema, fn] = HOOK.exec(uri) ?? []
   if (schema === undefined || fn === undefined) {
-    throw unfit(`hook.${name}.uri`, 'a function such as "pg-functions://postgres/public/my_hook"')
+    throw unfit(`hook.${name}.uri`, 'a function such as "pg-functions://postgres/public/my_hook", or an https address')
   }
-  return { schema, name: fn }
+  return { kind: 'function', schema, name: fn }
+}
+
+/** What is sent there says who logs in: without TLS only to this machine. */
+const endpointOf = (read: Reader, name: string, uri: string): Hook => {
+  const { protocol, hostname } = new URL(urlOf(read, `hook.${name}.uri`, ''))
+  if (protocol === 'http:' && !/^(127(\.\d+){3}|localhost|\[::1\]|host\.docker\.internal)$/.test(hostname)) {
+    throw unfit(`hook.${name}.uri`, 'an https address: what is sent there says who logs in')
+  }
+  const secrets = read.text(`hook.${name}.secrets`)
+  if (!secrets.split('|').every((each) => HOOK_SECRET.test(each))) {
+    throw unfit(`hook.${name}.secrets`, 'secrets such as "v1,whsec_<base64>", separated by |')
+  }
+  return { kind: 'http', url: uri, secrets }
+}
+
+const captchaOf = (read: Reader): CaptchaSettings | null => {
+  if (!read.flag('captcha.enabled', false)) return null
+  const provider = read.text('captcha.provider')
+  if (provider !== 'hcaptcha' && provider !== 'turnstile') throw unfit('captcha.provider', 'hcaptcha or turnstile')
+  const secret = read.text('captcha.secret')
+  if (secret === '') throw unfit('captcha.secret', 'a text')
+  return { provider, secret, url: '' }
 }
 
 const ratesOf = (read: Reader, mails: boolean): AuthSettings['rates'] => {

@@ -10,6 +10,7 @@ import { DEFAULT_TEMPLATES, type MailTemplates } from '../notify/templates.ts'
 import type { Log } from '../observe/log.ts'
 import type { WechatClient } from '../wechat/client.ts'
 import { createAccessTokens } from './access-token.ts'
+import { createCaptcha } from './captcha.ts'
 import type { AuthContext } from './context.ts'
 import { sweepFlows } from './flow.sql.ts'
 import { createHooks } from './hooks.ts'
@@ -109,7 +110,7 @@ const contextOf = (options: AuthOptions, later: AuthContext['later']): AuthConte
     pauses: { email: settings.email.maxFrequency, sms: settings.sms.maxFrequency },
     freeLoopback: options.development ?? false,
   })
-  const hooks = createHooks(db, settings.hooks, log)
+  const hooks = createHooks({ db, clock, ids, log }, settings.hooks)
   const issuer = () => `${externalUrl()}/auth/v1`
   return {
     db,
@@ -122,6 +123,7 @@ const contextOf = (options: AuthOptions, later: AuthContext['later']): AuthConte
     limits,
     externalUrl,
     later,
+    captcha: createCaptcha(settings.captcha, log),
     passwords: createPasswords(),
     redirects: createRedirects(settings),
     revocations: new Revocations({ db, clock, log, longest: settings.jwtExpiry }),

@@ -4,6 +4,7 @@ import type { Clock } from '../kernel/clock.ts'
 import type { Ids } from '../kernel/ids.ts'
 import type { Log } from '../observe/log.ts'
 import type { AccessTokens } from './access-token.ts'
+import type { Captcha } from './captcha.ts'
 import type { Hooks } from './hooks.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Limits } from './limits.ts'
@@ -20,6 +21,7 @@ export interface AuthContext {
   readonly ids: Ids
   readonly log: Log
   readonly settings: AuthSettings
+  readonly captcha: Captcha
   readonly passwords: Passwords
   readonly hooks: Hooks
   readonly ring: KeyRing

@@ -8,6 +8,7 @@ const REASONS = {
   bad_jwt: ['unauthorized', 'invalid JWT: unable to parse or verify signature'],
   bad_oauth_callback: ['bad_request', 'OAuth callback with invalid parameters'],
   bad_oauth_state: ['bad_request', 'OAuth callback with invalid state'],
+  captcha_failed: ['bad_request', 'captcha protection: request disallowed'],
   conflict: ['conflict', 'The same record was changed by another request. Please retry.'],
   email_address_invalid: ['bad_request', 'Email address is invalid'],
   email_conflict_identity_not_deletable: ['conflict', 'Unable to unlink identity due to email conflict'],

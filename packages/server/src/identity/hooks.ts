@@ -1,11 +1,14 @@
-/** The operator's own functions at two points of a login: before a user is made, and before an access token is signed. */
+/** The operator's own functions and services at two points of a login: before a user is made, and before an access token is signed. */
 import { databaseError, type Pool } from '../db/pool.ts'
-import type { AppError } from '../kernel/errors.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { AppError } from '../kernel/errors.ts'
+import type { Ids } from '../kernel/ids.ts'
 import { isObject, type JsonObject } from '../kernel/json.ts'
 import type { Log } from '../observe/log.ts'
 import { refuse } from './errors.ts'
 import { callHook, hookTimeout } from './hooks.sql.ts'
-import type { AuthSettings, HookFunction } from './settings.ts'
+import { callEndpoint } from './hooks-http.ts'
+import type { AuthSettings, Hook, HookFunction } from './settings.ts'
 
 const TIMEOUT_MS = 2_000
 
@@ -23,21 +26,22 @@ export interface Hooks {
 /** What every access token must keep saying. */
 const REQUIRED = ['aud', 'exp', 'iat', 'sub', 'role', 'aal', 'session_id'] as const
 
-export const createHooks = (db: Pool, settings: AuthSettings['hooks'], log: Log): Hooks => {
-  const call = async (hook: HookFunction, event: JsonObject): Promise<JsonObject> => {
-    const result = await db
-      .transaction(async (tx) => {
-        await tx.many(hookTimeout(TIMEOUT_MS))
-        return tx.maybeOne<{ result: unknown }>(callHook(hook, event))
-      })
-      .catch((error: unknown) => {
-        log.error({ error, hook: `${hook.schema}.${hook.name}` }, 'a hook failed')
-        // P0001 is the hook's own `raise exception`: words that it means to be read.
-        const database = databaseError(error)
-        if (database?.code === 'P0001') throw refuse('hook_refused', database.message, { cause: error })
-        throw refuse('hook_failed', undefined, { cause: error })
-      })
-    const output = isObject(result?.result) ? result.result : {}
+export interface HookWorld {
+  readonly db: Pool
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+}
+
+export const createHooks = (world: HookWorld, settings: AuthSettings['hooks']): Hooks => {
+  const { log } = world
+  const call = async (hook: Hook, event: JsonObject): Promise<JsonObject> => {
+    const answer = hook.kind === 'function' ? callFunction(world.db, hook, event) : callEndpoint(world, hook, event)
+    const output = await answer.catch((error: unknown) => {
+      log.error({ error, hook: nameOf(hook) }, 'a hook failed')
+      if (error instanceof AppError && error.reason === 'hook_refused') throw error
+      throw refuse('hook_failed', undefined, { cause: error })
+    })
     if (isObject(output.error)) throw refusalOf(output.error)
     return output
   }
@@ -52,12 +56,29 @@ export const createHooks = (db: Pool, settings: AuthSettings['hooks'], log: Log)
       const output = await call(hook, { user_id: userId, claims, authentication_method: method })
       const changed = output.claims
       if (!isObject(changed) || REQUIRED.some((name) => changed[name] === undefined || changed[name] === null)) {
-        log.error({ hook: `${hook.schema}.${hook.name}` }, 'a hook answered claims that miss required ones')
+        log.error({ hook: nameOf(hook) }, 'a hook answered claims that miss required ones')
         throw refuse('hook_failed', 'output claims do not conform to the expected schema')
       }
       return changed
     },
   }
+}
+
+const nameOf = (hook: Hook): string => (hook.kind === 'function' ? `${hook.schema}.${hook.name}` : hook.url)
+
+const callFunction = async (db: Pool, hook: HookFunction, event: JsonObject): Promise<JsonObject> => {
+  const result = await db
+    .transaction(async (tx) => {
+      await tx.many(hookTimeout(TIMEOUT_MS))
+      return tx.maybeOne<{ result: unknown }>(callHook(hook, event))
+    })
+    .catch((error: unknown) => {
+      // P0001 is the hook's own `raise exception`: words that it means to be read.
+      const database = databaseError(error)
+      if (database?.code === 'P0001') throw refuse('hook_refused', database.message, { cause: error })
+      throw error
+    })
+  return isObject(result?.result) ? result.result : {}
 }
 
 /** `{"error": {"http_code": 403, "message": "…"}}` is how a hook says no. */

@@ -55,8 +55,27 @@ export interface MfaSettings {
 
 /** A function in the database, for example `public.custom_access_token`. */
 export interface HookFunction {
+  readonly kind: 'function'
   readonly schema: string
   readonly name: string
+}
+
+/** A service of the operator's own. */
+export interface HookEndpoint {
+  readonly kind: 'http'
+  readonly url: string
+  /** `v1,whsec_<base64>`, several separated by `|`. */
+  readonly secrets: string
+}
+
+export type Hook = HookFunction | HookEndpoint
+
+/** Who tells people from programs; the client brings what its widget gave it. */
+export interface CaptchaSettings {
+  readonly provider: 'hcaptcha' | 'turnstile'
+  readonly secret: string
+  /** Where answers are verified, when not at the provider's own address. */
+  readonly url: string
 }
 
 export interface RateSettings {
@@ -101,7 +120,9 @@ export interface AuthSettings {
   readonly sms: SmsSettings
   readonly external: Readonly<Record<string, ExternalProvider>>
   readonly mfa: MfaSettings
-  readonly hooks: { readonly beforeUserCreated: HookFunction | null; readonly customAccessToken: HookFunction | null }
+  readonly hooks: { readonly beforeUserCreated: Hook | null; readonly customAccessToken: Hook | null }
+  /** Null when nobody is asked. */
+  readonly captcha: CaptchaSettings | null
   readonly rates: RateSettings
 }
 
@@ -148,6 +169,7 @@ export const DEFAULT_AUTH: AuthSettings = {
     recoveryCodes: true,
   },
   hooks: { beforeUserCreated: null, customAccessToken: null },
+  captcha: null,
   // Wide enough for an office or a mobile carrier behind one address; guessing is held back by the limits on failures.
   rates: {
     emailSent: { points: 1000, seconds: 3600 },

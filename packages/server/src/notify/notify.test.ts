@@ -5,10 +5,11 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { startMailbox, textOf } from '../../test/auth.ts'
 import { silentLog } from '../observe/log.ts'
 import { createSmtpMailer, noMailer } from './mailer.ts'
-import { createWebhookSms, signWebhook } from './sms.ts'
+import { createWebhookSms } from './sms.ts'
 import { createAliyunSms, signAliyun } from './sms-aliyun.ts'
 import { createTencentSms, signTc3 } from './sms-tencent.ts'
 import { DEFAULT_TEMPLATES, renderMail } from './templates.ts'
+import { signWebhook } from './webhook.ts'
 
 const closing: (() => Promise<void>)[] = []
 afterEach(async () => {

@@ -1,9 +1,9 @@
 /** Short messages: what a provider is, and the ones that need no vendor. */
-import { createHmac } from 'node:crypto'
 import type { Clock } from '../kernel/clock.ts'
 import { AppError } from '../kernel/errors.ts'
 import type { Ids } from '../kernel/ids.ts'
 import type { Log } from '../observe/log.ts'
+import { webhookHeaders } from './webhook.ts'
 
 export interface SmsMessage {
   /** With country code and `+`. */
@@ -59,17 +59,12 @@ export interface WebhookSettings {
 export const createWebhookSms = ({ url, secret }: WebhookSettings, { clock, ids }: SmsWorld): SmsSender => ({
   async send(message) {
     const id = `msg_${ids.uuid()}`
-    const timestamp = String(Math.floor(clock.now() / 1000))
+    const timestamp = Math.floor(clock.now() / 1000)
     const body = JSON.stringify({
       user: { phone: message.to },
       sms: { otp: message.code, text: message.text },
     })
-    const headers = {
-      'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': `v1,${signWebhook(secret, `${id}.${timestamp}.${body}`)}`,
-    }
+    const headers = webhookHeaders(secret, { id, timestamp, body })
     const response = await fetch(url, {
       method: 'POST',
       headers,
@@ -84,12 +79,6 @@ export const createWebhookSms = ({ url, secret }: WebhookSettings, { clock, ids 
     return id
   },
 })
-
-/** HMAC-SHA-256 of Standard Webhooks, base64. */
-export const signWebhook = (secret: string, content: string): string =>
-  createHmac('sha256', Buffer.from(secret.replace(/^v1,/, '').replace(/^whsec_/, ''), 'base64'))
-    .update(content)
-    .digest('base64')
 
 /** For development: shows the message in the log. */
 export const createLogSms = (log: Log, { ids }: Pick<SmsWorld, 'ids'>): SmsSender => ({

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { supabaseProofs } from '../../../http/caller.ts'
 import { AppError } from '../../../kernel/errors.ts'
 import { BODY_LIMIT, parseBody } from './body.ts'
+import { requirePerson } from './captcha.ts'
 import type { AuthServices } from './context.ts'
 import { sendAuthError } from './errors.ts'
 import { adminRoutes } from './routes-admin.ts'
@@ -50,9 +51,10 @@ export const authDialect =
     app.addHook('onRequest', async (request) => {
       const { apikey } = supabaseProofs(request)
       if (apikey === undefined || apikey === '') return
-      const caller = await services.identityFor(request.raw).authenticateKey(apikey)
-      services.guardServiceKey?.({ caller, headers: request.headers })
+      request.caller = await services.identityFor(request.raw).authenticateKey(apikey)
+      services.guardServiceKey?.(request)
     })
+    app.addHook('preHandler', (request) => requirePerson(services, request))
     // What is answered here is about one person, or changes with every call.
     app.addHook('onSend', async (_request, reply) => {
       if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')

@@ -97,8 +97,10 @@ describe('hooks', () => {
       settings: (each) => ({
         ...each,
         hooks: {
-          beforeUserCreated: names.before === undefined ? null : { schema: 'public', name: names.before },
-          customAccessToken: names.token === undefined ? null : { schema: 'public', name: names.token },
+          beforeUserCreated:
+            names.before === undefined ? null : { kind: 'function', schema: 'public', name: names.before },
+          customAccessToken:
+            names.token === undefined ? null : { kind: 'function', schema: 'public', name: names.token },
         },
       }),
     })
