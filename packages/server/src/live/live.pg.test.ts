@@ -59,6 +59,28 @@ const POLICIES: readonly string[] = [
   `not exists (select 1 from member m where m.room = item.room and m.who = auth.uid())`,
 ]
 
+/** Policies of a second table, some of which read the first one under its own policies. */
+const REMARK_POLICIES = [
+  'true',
+  'exists (select from item where item.id = remark.item and item.owner = auth.uid())',
+  'item in (select room from member where who = (select auth.uid()))',
+  'exists (select from item where item.id = remark.item)',
+]
+
+/** Which rows the publication publishes, as SQL. */
+const ROW_FILTERS = ['', '', 'room > 1', `note is distinct from 'a'`] as const
+
+/** What a subscriber listens to: a table or every table, and which events. */
+const SCOPES: readonly { readonly table: string; readonly operations: readonly RowOperation[] }[] = [
+  { table: 'item', operations: ['INSERT', 'UPDATE', 'DELETE'] },
+  { table: 'item', operations: ['INSERT', 'UPDATE', 'DELETE'] },
+  { table: 'item', operations: ['INSERT'] },
+  { table: 'item', operations: ['UPDATE'] },
+  { table: 'item', operations: ['DELETE'] },
+  { table: '*', operations: ['INSERT', 'UPDATE', 'DELETE'] },
+  { table: 'remark', operations: ['INSERT', 'UPDATE', 'DELETE'] },
+]
+
 const MEMBER_POLICIES = ['', 'who = auth.uid()', 'true', 'room < 3', 'who in (select owner from item)'] as const
 
 const FILTERS: readonly (readonly [sql: string, conditions: readonly Condition[]])[] = [
@@ -102,6 +124,9 @@ const policy = fc.record({
 const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('put' as const), id, row }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('remove' as const), id }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rename' as const), id, to: id }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('say' as const), id, item: id }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('unsay' as const), id }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -124,13 +149,18 @@ const step = fc.oneof(
       kind: fc.constant('policies' as const),
       policies: fc.array(policy, { maxLength: 3 }),
       member: fc.constantFrom(...MEMBER_POLICIES),
+      remark: fc.constantFrom(...REMARK_POLICIES),
     }),
   },
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-const policySql = (policies: readonly { text: string; restrictive: boolean; to: string }[], member: string): string =>
-  `begin; select drop_policies(); ${policies
+const policySql = (
+  policies: readonly { text: string; restrictive: boolean; to: string }[],
+  member: string,
+  remark = 'true',
+): string =>
+  `begin; select drop_policies(); create policy r on remark using (${remark}); ${policies
     .map(
       ({ text, restrictive, to }, index) =>
         `create policy p${index} on item as ${restrictive ? 'restrictive' : 'permissive'} for select to ${to} using (${text});`,
@@ -142,6 +172,44 @@ const policySql = (policies: readonly { text: string; restrictive: boolean; to: 
       : `alter table member enable row level security; create policy m on member using (${member});`
   } commit;`
 
+interface Contents {
+  readonly item: ReadonlySet<number>
+  readonly remark: ReadonlySet<number>
+  readonly published: ReadonlySet<number>
+}
+
+/** What a subscriber sees of both tables under row-level security and its own filter. */
+type Sight = Readonly<Record<'item' | 'remark', ReadonlySet<number>>>
+
+/** What a step is to a subscriber who saw `could` and sees `can`; null when nothing. */
+const expectedOf = (
+  each: Step,
+  before: Contents,
+  after: Contents,
+  { could, can }: { could: Sight; can: Sight },
+): string | null => {
+  switch (each.kind) {
+    case 'put': {
+      const [was, is] = [before.published.has(each.id), after.published.has(each.id)]
+      // Leaving what is published looks like a delete of the old row, coming in like an insert of the new one.
+      if (was && !is) return could.item.has(each.id) ? `item DELETE ${each.id}` : null
+      return is && can.item.has(each.id) ? `item ${was ? 'UPDATE' : 'INSERT'} ${each.id}` : null
+    }
+    case 'remove':
+      return before.published.has(each.id) && could.item.has(each.id) ? `item DELETE ${each.id}` : null
+    case 'rename':
+      return before.published.has(each.id) && !before.item.has(each.to) && can.item.has(each.to)
+        ? `item UPDATE ${each.to}`
+        : null
+    case 'say':
+      return can.remark.has(each.id) ? `remark ${before.remark.has(each.id) ? 'UPDATE' : 'INSERT'} ${each.id}` : null
+    case 'unsay':
+      return could.remark.has(each.id) ? `remark DELETE ${each.id}` : null
+    default:
+      return null
+  }
+}
+
 const sqlOf = (each: Step): string => {
   switch (each.kind) {
     case 'put': {
@@ -150,12 +218,18 @@ const sqlOf = (each: Step): string => {
     }
     case 'remove':
       return `delete from item where id = ${each.id}`
+    case 'rename':
+      return `update item set id = ${each.to} where id = ${each.id} and not exists (select from item where id = ${each.to})`
+    case 'say':
+      return `insert into remark values (${each.id}, ${each.item}) on conflict (id) do update set item = excluded.item`
+    case 'unsay':
+      return `delete from remark where id = ${each.id}`
     case 'join':
       return `insert into member values (${each.room}, '${uid(each.who)}') on conflict do nothing`
     case 'part':
       return `delete from member where room = ${each.room} and who = '${uid(each.who)}'`
     case 'policies':
-      return policySql(each.policies, each.member)
+      return policySql(each.policies, each.member, each.remark)
   }
 }
 
@@ -173,17 +247,19 @@ describe.each<Major>(['18', '15'])('subscriptions on PostgreSQL %s', (version) =
       create table member (room int, who uuid, primary key (room, who));
       create table item (id int primary key, owner uuid, room int, open bool, note text, price numeric);
       create table fence (id int primary key);
+      create table remark (id int primary key, item int);
+      alter table remark enable row level security;
       create function is_member(r int) returns bool language sql stable security definer set search_path = public
         as 'select exists (select 1 from member where room = r and who = auth.uid())';
       create function drop_policies() returns void language plpgsql as $$
         declare p record;
         begin
-          for p in select polname, polrelid::regclass as tab from pg_policy where polrelid in ('item'::regclass, 'member'::regclass) loop
+          for p in select polname, polrelid::regclass as tab from pg_policy where polrelid in ('item'::regclass, 'member'::regclass, 'remark'::regclass) loop
             execute format('drop policy %I on %s', p.polname, p.tab);
           end loop;
         end $$;
       alter table item enable row level security;
-      alter publication supabase_realtime add table item, fence;`)
+      alter publication supabase_realtime add table item, fence, remark;`)
     const { owner, requests, connection } = database
     const onError = (error: Error) => errors.push(error.message)
     catalog = new CatalogService({ pool: owner, connection, clock: systemClock, onError })
@@ -215,19 +291,24 @@ describe.each<Major>(['18', '15'])('subscriptions on PostgreSQL %s', (version) =
     who: Caller,
     table: string,
     conditions: readonly Condition[],
-    tell: (event: { op: RowOperation; id: number }) => void,
+    tell: (event: { table: string; op: RowOperation; id: number }) => void,
+    operations: readonly RowOperation[] = ['INSERT', 'UPDATE', 'DELETE'],
   ): Promise<Subscription> =>
     services.live.subscribe({
       schema: 'public',
       table,
       conditions,
-      operations: new Set(['INSERT', 'UPDATE', 'DELETE']),
+      operations: new Set(operations),
       select: null,
       caller: who,
       publication: 'supabase_realtime',
       sink: {
         matched: (change) =>
-          tell({ op: change.op, id: Number(cellOf(change.relation, change.new ?? change.old, 'id')) }),
+          tell({
+            table: change.relation.name,
+            op: change.op,
+            id: Number(cellOf(change.relation, change.new ?? change.old, 'id')),
+          }),
         resync: () => errors.push('resync'),
         status: () => {},
       },
@@ -241,21 +322,26 @@ describe.each<Major>(['18', '15'])('subscriptions on PostgreSQL %s', (version) =
   }
 
   /** Ids of the rows that the caller's own SELECT answers. */
-  const visible = async (who: Caller, filter: string): Promise<ReadonlySet<number>> => {
+  const visible = async (who: Caller, table: string, filter: string): Promise<ReadonlySet<number>> => {
     const scope = { role: who.role, claims: who.claimsText, searchPath: '"public", "extensions"' }
     const [result] = await runAs(database.requests, scope, [
-      { name: 'test.visible', text: `select id from item where ${filter}`, values: [] },
+      { name: 'test.visible', text: `select id from ${table} where ${filter}`, values: [] },
     ])
     return new Set(result?.rows.map((each) => Number(each[0])))
   }
 
-  const contents = async (): Promise<ReadonlyMap<number, string>> => {
-    const rows = await database.owner.many<{ id: number; all: string }>({
-      name: 'test.rows',
-      text: 'select id, item::text as all from item',
-      values: [],
-    })
-    return new Map(rows.map((each) => [each.id, each.all]))
+  /** What there is, whoever may see it: rows of both tables, and those that are published. */
+  const contents = async (rowFilter: string): Promise<Contents> => {
+    const ids = async (text: string) => {
+      const rows = await database.owner.many<{ id: number }>({ name: 'test.rows', text, values: [] })
+      return new Set(rows.map((each) => each.id))
+    }
+    const [item, remark, published] = await Promise.all([
+      ids('select id from item'),
+      ids('select id from remark'),
+      ids(`select id from item where ${rowFilter || 'true'}`),
+    ])
+    return { item, remark, published }
   }
 
   it('follows memberships without a query per event', async () => {
@@ -328,37 +414,63 @@ describe.each<Major>(['18', '15'])('subscriptions on PostgreSQL %s', (version) =
       fc.asyncProperty(
         fc.array(policy, { minLength: 1, maxLength: 3 }),
         fc.constantFrom(...MEMBER_POLICIES),
-        fc.array(fc.constantFrom(...FILTERS), { minLength: 5, maxLength: 5 }),
+        fc.record({ remark: fc.constantFrom(...REMARK_POLICIES), rowFilter: fc.constantFrom(...ROW_FILTERS) }),
+        fc.array(fc.tuple(fc.constantFrom(...FILTERS), fc.constantFrom(...SCOPES)), { minLength: 5, maxLength: 5 }),
         fc.array(step, { minLength: 4, maxLength: 16 }),
-        async (policies, memberPolicy, filters, steps) => {
-          await database.sql('truncate item, member')
-          await database.sql(policySql(policies, memberPolicy))
+        async (policies, memberPolicy, { remark, rowFilter }, asked, steps) => {
+          const where = rowFilter === '' ? '' : `where (${rowFilter})`
+          await database.sql('truncate item, member, remark')
+          await database.sql(policySql(policies, memberPolicy, remark))
+          await database.sql(`alter publication supabase_realtime set table item ${where}, fence, remark`)
+          // A filter names columns of one table.
+          const filterOf = (index: number) =>
+            asked[index]?.[1].table === 'item' ? (asked[index]?.[0] ?? FILTERS[0]) : FILTERS[0]
           const seen: string[][] = CALLERS.map(() => [])
+          const tellTo =
+            (index: number) =>
+            ({ table, op, id: key }: { table: string; op: RowOperation; id: number }) => {
+              if (table !== 'fence') seen[index]?.push(`${table} ${op} ${key}`)
+            }
           const subscriptions = await Promise.all(
-            CALLERS.map((who, index) =>
-              subscribe(who, 'item', filters[index]?.[1] ?? [], ({ op, id }) => seen[index]?.push(`${op} ${id}`)),
-            ),
+            CALLERS.map((who, index) => {
+              const { table, operations } = asked[index]?.[1] ?? { table: 'item', operations: [] }
+              return subscribe(who, table, filterOf(index)?.[1] ?? [], tellTo(index), operations)
+            }),
           )
+          const sights = () =>
+            Promise.all(
+              CALLERS.map(async (who, index): Promise<Sight> => {
+                const [item, said] = await Promise.all([
+                  visible(who, 'item', filterOf(index)?.[0] ?? 'true'),
+                  visible(who, 'remark', 'true'),
+                ])
+                return { item, remark: said }
+              }),
+            )
+          const heard = (index: number, event: string | null): readonly string[] => {
+            const { table, operations } = asked[index]?.[1] ?? { table: '', operations: [] }
+            const [about, operation] = (event ?? '').split(' ')
+            return (table === '*' || table === about) && operations.some((each) => each === operation)
+              ? [event ?? '']
+              : []
+          }
           try {
+            let before = await contents(rowFilter)
+            let could = await sights()
             for (const each of steps) {
-              const filterOf = (index: number) => filters[index]?.[0] ?? 'true'
-              const before = await contents()
-              const could = await Promise.all(CALLERS.map((who, index) => visible(who, filterOf(index))))
               await database.sql(sqlOf(each))
               await settled()
-              const after = await contents()
-              const can = await Promise.all(CALLERS.map((who, index) => visible(who, filterOf(index))))
+              const [after, can] = await Promise.all([contents(rowFilter), sights()])
               const expected = CALLERS.map((_, index) => {
-                if (each.kind === 'put')
-                  return can[index]?.has(each.id) ? [`${before.has(each.id) ? 'UPDATE' : 'INSERT'} ${each.id}`] : []
-                if (each.kind === 'remove')
-                  return could[index]?.has(each.id) && !after.has(each.id) ? [`DELETE ${each.id}`] : []
-                return []
+                const sight = { could: could[index] ?? NOTHING, can: can[index] ?? NOTHING }
+                return heard(index, expectedOf(each, before, after, sight))
               })
               expect({ step: sqlOf(each), seen: seen.map((list) => list.splice(0)) }).toEqual({
                 step: sqlOf(each),
                 seen: expected,
               })
+              before = after
+              could = can
             }
           } finally {
             for (const subscription of subscriptions) subscription.close()
@@ -366,8 +478,10 @@ describe.each<Major>(['18', '15'])('subscriptions on PostgreSQL %s', (version) =
           expect(services.live.stats()).toMatchObject({ groups: 1, subscriptions: 1 })
         },
       ),
-      runs(25),
+      { ...runs(15), endOnFailure: true },
     )
     expect(errors).toEqual([])
   }, 600_000)
 })
+
+const NOTHING: Sight = { item: new Set(), remark: new Set() }

@@ -11,11 +11,11 @@ import type { Clock } from '../kernel/clock.ts'
 import { toError } from '../kernel/errors.ts'
 import type { Service } from '../kernel/service.ts'
 import { loadParser } from '../policy/parse-tree.ts'
-import { Beginning } from './beginning.ts'
 import { Budget } from './budget.ts'
 import { type Candidate, isJsonType, isOpen, judge, proven, settle } from './evaluate.ts'
 import type { Group } from './group.ts'
 import { Matcher, type MatcherStats } from './matcher.ts'
+import { Present } from './present.ts'
 import { Registry } from './registry.ts'
 import type { Subscription, SubscriptionSpec } from './subscription.ts'
 import type { Target } from './target.ts'
@@ -56,6 +56,8 @@ interface Found {
 }
 
 export class Live implements Service {
+  /** What has committed by now: changes in it are not news to a subscriber who reads after it has subscribed. */
+  readonly present: Present
   readonly #options: LiveOptions
   readonly #matcher = new Matcher<Target>()
   readonly #registry: Registry
@@ -63,7 +65,6 @@ export class Live implements Service {
   readonly #transitions = new Transitions()
   readonly #afterChange = new Set<() => void>()
   readonly #followers = new Map<number, Set<TableFollower>>()
-  readonly #beginning = new Beginning()
   #unlisten: (() => void)[] = []
   /** Everything that must not overlap with matching waits in this line. */
   #line: Promise<void> = Promise.resolve()
@@ -72,16 +73,16 @@ export class Live implements Service {
 
   constructor(options: LiveOptions) {
     this.#options = options
+    this.present = new Present(options.owner, options.clock)
     this.#registry = new Registry({ ...options, matcher: this.#matcher })
     this.#budget = new Budget(options.clock, options.probesPerSecond ?? PROBES_PER_SECOND)
   }
 
   async start(): Promise<void> {
-    const { feed, catalog, owner } = this.#options
-    await this.#beginning.note(owner, feed)
+    const { feed, catalog } = this.#options
     this.#unlisten = [
       feed.listen({
-        changes: (batch) => this.#changes(this.#beginning.since(batch)),
+        changes: (batch) => this.#changes(batch),
         resync: (reason) => this.#resyncAll(reason),
         began: () => this.#resyncAll('the change feed has just begun'),
       }),
