@@ -5,6 +5,7 @@ import { AppError } from '../../../kernel/errors.ts'
 import type { Live } from '../../../live/live.ts'
 import type { Projection } from '../../../live/projection.ts'
 import type { Subscription, SubscriptionSink } from '../../../live/subscription.ts'
+import type { Snapshot } from '../../../live/windows/snapshot.ts'
 import type { Binding, ChangeEvent } from './join.ts'
 
 export const PUBLICATION = 'supabase_realtime'
@@ -54,6 +55,7 @@ export class BoundChanges {
   readonly events: BindingEvents
   readonly #bound: readonly Bound[]
   #active = false
+  #known: Snapshot | null = null
   #told: string | null = null
 
   private constructor(events: BindingEvents, bindings: readonly NumberedBinding[]) {
@@ -63,16 +65,32 @@ export class BoundChanges {
       .map((binding) => new Bound(this, binding))
   }
 
-  /** Subscribes everything; nothing is told before `activate`. */
+  /** Subscribes everything; nothing is told before `activate`, nor what has committed before a newcomer's call. */
   static async open(
     live: Live,
     caller: Caller,
     bindings: readonly NumberedBinding[],
-    events: BindingEvents,
+    events: BindingEvents & { readonly isNewcomer: boolean },
   ): Promise<BoundChanges> {
     const bound = new BoundChanges(events, bindings)
-    await Promise.all(bound.#bound.map((each) => each.subscribe(live, caller)))
+    const subscribed = Promise.all(bound.#bound.map((each) => each.subscribe(live, caller)))
+    try {
+      // Who was here already with another token is owed what comes next, wherever this node is.
+      if (events.isNewcomer) bound.#known = await live.present.now()
+      await subscribed
+    } catch (error) {
+      await subscribed.catch(() => {})
+      bound.close()
+      throw error
+    }
     return bound
+  }
+
+  /** Whether a newcomer finds the change by reading. */
+  knows(change: RowChange): boolean {
+    if (this.#known === null) return false
+    if (this.#known.isPast(change.commitTime)) this.#known = null
+    return this.#known?.holds(change) ?? false
   }
 
   get active(): boolean {
@@ -137,7 +155,7 @@ class Bound implements SubscriptionSink {
   }
 
   matched(change: RowChange, projection: Projection): void {
-    if (this.#all.active) this.#all.events.matched(this.#binding.id, change, projection)
+    if (this.#all.active && !this.#all.knows(change)) this.#all.events.matched(this.#binding.id, change, projection)
   }
 
   resync(reason: string): void {

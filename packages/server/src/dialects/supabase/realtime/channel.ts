@@ -73,6 +73,11 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
     return this.#state === 'joined'
   }
 
+  /** Whoever joins reads afterwards; whoever brings another token does not. */
+  get isNewcomer(): boolean {
+    return this.#state === 'joining'
+  }
+
   /** Unique on all nodes; made up when it is first needed, since most channels only listen. */
   get id(): string {
     this.#id ??= this.ground.services.ids.uuid()
