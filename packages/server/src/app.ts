@@ -13,6 +13,7 @@ import { changeSourceOf } from './db/prepare/profile.ts'
 import { type Development, startDevelopment } from './development.ts'
 import { meantPath } from './dialects/cloud/client/auth.ts'
 import { cloudErrors } from './dialects/cloud/cloud.ts'
+import type { WatchSurface } from './dialects/cloud/watch/watch.ts'
 import { authDialect, sendAuthError } from './dialects/supabase/auth/auth.ts'
 import { deviceOf } from './dialects/supabase/auth/context.ts'
 import { sendFunctionError } from './dialects/supabase/functions/errors.ts'
@@ -41,7 +42,7 @@ import type { Service } from './kernel/service.ts'
 import { createLiveServices, type LiveServices } from './live/open.ts'
 import { openAuth } from './open-auth.ts'
 import { openBus } from './open-bus.ts'
-import { type Cloud, cloudSurfaces, openCloud } from './open-cloud.ts'
+import { type Cloud, cloudSurfaces, openCloud, openWatch } from './open-cloud.ts'
 import { openIdentities } from './open-identity.ts'
 import { SocketServer } from './sockets/server.ts'
 import type { World } from './world.ts'
@@ -75,6 +76,7 @@ interface Services {
   readonly catalog: CatalogService
   readonly files: Files
   readonly cloud: Cloud
+  readonly watch: WatchSurface
   readonly live: LiveServices
   readonly realtime: RealtimeDialect
 }
@@ -112,6 +114,8 @@ export const startApp = async (config: Config, world: World): Promise<App> => {
     running.push({ start: async () => {}, stop: () => http.close() })
     const sockets = new SocketServer({ clock: world.clock })
     sockets.route(services.realtime.upgrade)
+    sockets.route(services.watch.upgrade)
+    running.push({ start: async () => {}, stop: async () => services.watch.stop() })
     sockets.listen(http.server)
     running.push({ start: async () => {}, stop: () => sockets.stop() })
     const url = await listen(http, config)
@@ -176,10 +180,12 @@ const createServices = (
     { config, database, catalog, auth, secret, localUrl: () => address.local },
     { log, clock, ids },
   )
+  const watchSecret = derivedSecret(keys.jwtSecret, 'watch')
+  const watch = openWatch({ cloud, live, catalog, identity, secret: watchSecret }, { log, clock, ids })
   const guardServiceKey = createServiceKeyGuard({ log, clock })
   const realtime = realtimeDialect({ ...live, identity, identityFor, guardServiceKey, clock, ids, log })
   const identities = { identityFor, restIdentityFor, guardServiceKey }
-  return { config, keys, previous, ...identities, auth, database, catalog, files, cloud, live, realtime }
+  return { config, keys, previous, ...identities, auth, database, catalog, files, cloud, watch, live, realtime }
 }
 
 const storeOf = ({ storage, dataDir }: Config): BlobStore =>
@@ -256,7 +262,10 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
     surfaces.addHook('onRequest', limitCost)
     const { keys } = services
     await surfaces.register(
-      cloudSurfaces({ cloud, files, signer, auth, keys, externalUrl, identityFor, noteCaller }, world),
+      cloudSurfaces(
+        { cloud, watch: services.watch, files, signer, auth, keys, externalUrl, identityFor, noteCaller },
+        world,
+      ),
     )
   })
   return http

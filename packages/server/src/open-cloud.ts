@@ -7,14 +7,18 @@ import type { Database } from './db/open.ts'
 import { cloudDialect } from './dialects/cloud/cloud.ts'
 import { type CredentialIssuer, createCredentialIssuer } from './dialects/cloud/credentials.ts'
 import { invocationEnvironment, processEnvironment } from './dialects/cloud/environment.ts'
+import { type WatchSurface, watchSurface } from './dialects/cloud/watch/watch.ts'
 import type { Files } from './files/files.ts'
-import type { UrlSigner } from './files/signing.ts'
+import { createUrlSigner, type UrlSigner } from './files/signing.ts'
 import { createFunctions, DEFAULT_LIMITS, type Functions } from './functions/functions.ts'
 import type { IdentityFor } from './http/caller.ts'
 import type { ExternalUrl } from './http/external-url.ts'
 import type { Auth } from './identity/auth.ts'
+import type { Identity } from './identity/identity.ts'
 import type { AppKeys } from './identity/keys.ts'
 import type { Service } from './kernel/service.ts'
+import type { LiveServices } from './live/open.ts'
+import { createDocumentWindows } from './live/windows/document-windows.ts'
 import type { World } from './world.ts'
 
 export interface Cloud {
@@ -64,6 +68,7 @@ export const openCloud = ({ config, database, catalog, auth, secret, localUrl }:
 
 interface SurfaceParts {
   readonly cloud: Cloud
+  readonly watch: WatchSurface
   readonly files: Files
   readonly signer: UrlSigner
   readonly auth: Auth
@@ -83,4 +88,21 @@ export const cloudSurfaces = (
   const { documents, functions, issuer } = cloud
   const services = { documents, functions, files, signer, wechat: auth.wechat }
   return cloudDialect({ ...parts, auth, services, issuer, clock, maxDocuments: MAX_DOCUMENTS })
+}
+
+interface WatchParts {
+  readonly cloud: Cloud
+  readonly live: LiveServices
+  readonly catalog: CatalogService
+  readonly identity: Identity
+  /** Signs permissions for sockets, and nothing else. */
+  readonly secret: string
+}
+
+export const openWatch = (
+  { cloud: { documents }, live, catalog, identity, secret }: WatchParts,
+  { clock, ids, log }: World,
+): WatchSurface => {
+  const windows = createDocumentWindows({ windows: live.windows, documents, catalog })
+  return watchSurface({ windows, identity, signer: createUrlSigner({ secret, clock }), clock, ids, log })
 }

@@ -33,10 +33,12 @@ import type {
 import { poolRunner } from './runner.ts'
 import { DEFAULT_LIMITS, type EngineContext, type EngineLimits } from './session.ts'
 import { OpenTransactions, type TransactionLimits } from './transactions.ts'
+import { planWatch, type WatchPlan, type WatchRequest } from './watching.ts'
 import { insert, remove, update } from './writing.ts'
 
 export { DocumentError, type DocumentReason } from './errors.ts'
 export type * from './requests.ts'
+export type { Cells, WatchPlan, WatchRequest } from './watching.ts'
 
 /** Everything that can be done with documents. Made by `createDocuments`. */
 export interface Documents {
@@ -55,6 +57,8 @@ export interface Documents {
   /** Removes one document or all that match, and answers how many. */
   remove(caller: Caller, request: RemoveRequest): Promise<number>
   aggregate(caller: Caller, request: AggregateRequest): Promise<readonly Doc[]>
+  /** How to follow a query; the following itself is the business of `live/`. */
+  planWatch(caller: Caller, request: WatchRequest): Promise<WatchPlan>
 }
 
 /** Collections and what belongs to them. Only `service_role` may change any; everyone else is refused. */
@@ -121,6 +125,7 @@ export const createDocuments = (options: DocumentsOptions): Documents & { stop()
     updateAndReturn: (caller, request) => update(context, caller, request, { returning: true }),
     remove: (caller, request) => remove(context, caller, request),
     aggregate: (caller, request) => aggregate(context, caller, request),
+    planWatch: (caller, request) => planWatch(context, caller, request),
     stop: () => open.stop(),
   }
 }

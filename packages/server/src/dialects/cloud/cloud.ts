@@ -7,12 +7,14 @@ import { type CloudAuthOptions, cloudAuthSurface } from './client/auth.ts'
 import { gatewaySurface, sendGatewayError } from './client/gateway.ts'
 import { sendWebError, webSurface } from './client/web.ts'
 import { sendXmlError, uploadSurface } from './upload.ts'
+import type { WatchSurface } from './watch/watch.ts'
 
 export interface CloudOptions extends AdminOptions {
   readonly auth: CloudAuthOptions['auth']
   readonly identityFor: IdentityFor
   /** Told of every caller of a client surface; may refuse one. */
   readonly noteCaller: (request: FastifyRequest) => void
+  readonly watch: WatchSurface
   /** Documents that one read of a client may bring. */
   readonly maxDocuments: number
 }
@@ -27,7 +29,9 @@ export const cloudDialect =
     await app.register(adminSurface(options))
     await app.register(cloudAuthSurface({ auth: options.auth, identityFor: identify }))
     await app.register(uploadSurface(services), { prefix: '/cloud/upload' })
-    await app.register(webSurface({ services, externalUrl, noteCaller, identityFor: identify }))
+    await app.register(
+      webSurface({ services, externalUrl, noteCaller, identityFor: identify, signWatch: options.watch.sign }),
+    )
     await app.register(
       async (gateway) => {
         gateway.addHook('onRequest', authenticated(identityFor, supabaseProofs, noteCaller))

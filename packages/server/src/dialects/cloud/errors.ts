@@ -31,6 +31,8 @@ export type CloudCode =
   | 'FUNCTIONS_TIME_LIMIT_EXCEEDED'
   | 'FUNCTION_NOT_FOUND'
   | 'CHECK_LOGIN_FAILED'
+  | 'SIGN_EXPIRED_ERROR'
+  | 'QUERYID_INVALID_ERROR'
 
 /** A refusal that is already in these words. */
 export class CloudError extends Error {

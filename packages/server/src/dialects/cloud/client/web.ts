@@ -27,6 +27,8 @@ export interface WebOptions {
   readonly externalUrl: ExternalUrl
   /** Told of every caller; may refuse one. */
   readonly noteCaller: (request: FastifyRequest) => void
+  /** Gives permission for the socket of `watch`. */
+  readonly signWatch: (token: string | undefined, base: string) => Promise<object>
 }
 
 type Action = (request: ClientRequest) => Promise<Readonly<Record<string, unknown>>>
@@ -44,11 +46,14 @@ export const webSurface =
       const identity = options.identityFor(request)
       request.caller = await identity.authenticate({ apikey: undefined, bearer: token })
       options.noteCaller(request)
+      const base = options.externalUrl(request)
+      if (body.action === 'auth.wsWebSign') {
+        return reply.send({ requestId: request.id, data: await options.signWatch(token, base) })
+      }
       const action =
         typeof body.action === 'string' && Object.hasOwn(ACTIONS, body.action) ? ACTIONS[body.action] : null
       if (action === null || action === undefined)
         throw new CloudError('INVALID_PARAM', `action ${String(body.action)} is not supported`)
-      const base = options.externalUrl(request)
       const answer = await action({ services: options.services, caller: request.caller, body, base })
       return reply.send({ requestId: request.id, ...answer })
     })
