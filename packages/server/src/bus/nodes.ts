@@ -50,7 +50,7 @@ export class Nodes implements Service {
     const conflict = await this.#conflict()
     if (conflict !== null) throw conflict
     await db.run(keepNode(facts))
-    await this.#waitFor(HELLO_MS, async () => (await this.#unheard()).length === 0)
+    if (facts.bus !== 'local') await this.#waitFor(HELLO_MS, async () => (await this.#unheard()).length === 0)
     this.#schedule()
   }
 
@@ -62,8 +62,10 @@ export class Nodes implements Service {
     await this.#options.db.run(removeNode(this.#options.facts.name)).catch(() => {})
   }
 
-  #others(): Promise<readonly NodeFacts[]> {
-    return this.#options.db.many<NodeFacts>(otherNodes(this.#options.facts.name, STALE_SECONDS))
+  async #others(): Promise<readonly NodeFacts[]> {
+    const { db, facts } = this.#options
+    const others = await db.many<NodeFacts>(otherNodes(facts.name, STALE_SECONDS))
+    return others.filter((other) => other.host !== facts.host || isAlive(other.pid))
   }
 
   async #unheard(): Promise<readonly NodeFacts[]> {
@@ -134,5 +136,16 @@ export class Nodes implements Service {
       { node: name, host, pid, bus },
       'another server uses this database and is not heard on the bus: clients of the two do not see each other',
     )
+  }
+}
+
+/** Whether a process of this machine lives. What another one left behind in a crash need not be waited for. */
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Somebody else's process lives, too.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

@@ -96,8 +96,8 @@ export class StreamSession {
       this.#handedOn(batch, ended)
       return
     }
+    // What arrives meanwhile is handed on together; `#data` stops reading when that is a batch.
     this.#busy = true
-    this.#options.replication.pause()
     this.#inFlight = handed.then(
       () => {
         this.#busy = false
