@@ -44,6 +44,8 @@ export interface Expectation {
   readonly includes?: string
   /** Null: the header must be absent. */
   readonly headers?: Readonly<Record<string, string | null>>
+  /** Patterns that headers fit. */
+  readonly like?: Readonly<Record<string, string>>
 }
 
 export interface Feature {
@@ -92,6 +94,9 @@ export const differences = (answer: Answer, expected: Expectation): readonly str
   if (expected.includes !== undefined && !answer.text.includes(expected.includes))
     problems.push(`body lacks ${JSON.stringify(expected.includes)}`)
   for (const [name, wanted] of Object.entries(expected.headers ?? {})) check(name, answer.headers[name] ?? null, wanted)
+  for (const [name, pattern] of Object.entries(expected.like ?? {}))
+    if (!new RegExp(`^${pattern}$`).test(String(answer.headers[name])))
+      problems.push(`${name}: ${JSON.stringify(answer.headers[name])} is not like ${pattern}`)
   if (problems.length > 0) problems.push(`answer: ${answer.text.slice(0, 400)}`)
   return problems
 }

@@ -238,6 +238,33 @@ create table defaulted (id int primary key generated always as identity, a text 
 create table self_m2m (id int primary key, name text);
 create table self_link (from_id int references self_m2m (id), to_id int references self_m2m (id), primary key (from_id, to_id));
 
+-- values of composite types, and types with a sense of their own
+create table shape (id int primary key, pt point_2d, pts point_2d[], label text collate "C", kind craft, tags jsonb default '[]');
+create domain email as text check (value ~ '@');
+create table account (id int primary key, mail email not null, pass text, secret_note text);
+create view account_view with (security_invoker = on) as select id, mail from account;
+create function mail_domain(account) returns text immutable language sql as $$ select split_part($1.mail, '@', 2) $$;
+
+-- before a request
+create function before_all() returns void language plpgsql as $$
+declare
+  method text := current_setting('request.method', true);
+  path text := current_setting('request.path', true);
+begin
+  perform set_config('response.headers', '[{"X-Method": "' || method || '"}]', true);
+  if path = '/account' and method = 'DELETE' then
+    raise insufficient_privilege using message = 'Disabled for this user', hint = 'Please try again';
+  end if;
+  if path = '/rpc/no_params' then
+    perform set_config('response.status', '205', true);
+  end if;
+  perform set_config('guild.seen', 'before', true);
+end $$;
+create function before_bad() returns void language plpgsql as $$ begin perform set_config('response.headers', 'nonsense', true); end $$;
+create domain "application/openapi+json" as json;
+create function root_document() returns "application/openapi+json" immutable language sql as $$ select '{"swagger": "2.0", "info": {"title": "Own"}}'::json::guild."application/openapi+json" $$;
+create function root_plain() returns json immutable language sql as $$ select '{"hello": 1}'::json $$;
+
 insert into item select generate_series(1, 15);
 insert into compound values (1, 1, 5), (1, 2, null), (2, 1, 7);
 insert into text_key values ('xyyx', 'u'), ('xYYx', 'v');
@@ -299,5 +326,7 @@ insert into place values (1, 'one', '{"type": "Point", "coordinates": [1, 2]}'),
 insert into constrained values (1, 5, '[1,5)');
 insert into self_m2m values (1, 'a'), (2, 'b'), (3, 'c');
 insert into self_link values (1, 2), (1, 3), (2, 3);
+insert into shape values (1, '(1,2)', array['(1,2)', '(3,4)']::point_2d[], 'b', 'smith', '[{"k": 1}]'), (2, '(5,6)', '{}', 'A', 'potter', '[]'), (3, null, null, 'a', null, null);
+insert into account values (1, 'a@x.org', 'p', 's'), (2, 'b@y.org', 'q', null);
 refresh materialized view project_mat;
 analyze;
