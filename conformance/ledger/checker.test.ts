@@ -64,7 +64,7 @@ class Run {
   }
 
   get verdict() {
-    const ledgers: Ledgers = { ...this, settled: this.now + 100 }
+    const ledgers: Ledgers = { ...this, settled: this.now + 100, delay: 0 }
     return check(ledgers)
   }
 
@@ -127,7 +127,7 @@ describe('the checker', () => {
       second.answered = null
       run.now += 200
       const late = { ...run.write('fence', 10, 'INSERT', 1) }
-      const settled = { ...run, settled: run.now - 20 }
+      const settled = { ...run, settled: run.now - 20, delay: 0 }
       run.subscribe(ANN, [...told.toSpliced(1, 1), late])
       expect(check(settled).lost).toHaveLength(1)
     })

@@ -46,7 +46,7 @@ export const check = (ledgers: Ledgers): Verdict => {
   return {
     lost: [...owed.flatMap(({ lost }) => lost), ...held.flatMap(({ stale }) => stale)],
     duplicate: findDuplicates(ledgers.subscriptions),
-    leak: ledgers.subscriptions.flatMap((subscription) => findLeaks(history, subscription)),
+    leak: ledgers.subscriptions.flatMap((subscription) => findLeaks(history, subscription, ledgers.delay)),
     order: findOrderViolations(history, ledgers.subscriptions),
     missing: missing.missing,
     harness: history.unexplained.map((key) => `${key} is in the database, and nobody wrote it`),
@@ -74,6 +74,12 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 const name = ({ client, user, asked }: Subscription): string =>
   `${client} (${user.slice(-4)}, since ${Math.round(asked)})`
 
+/** For whoever looks into a loss: what happened when. */
+const span = ({ joined, ended, why }: Subscription, { started, done }: Event, decided: number): string => {
+  const at = [joined ?? 0, started, done, decided, ended ?? Number.POSITIVE_INFINITY].map(Math.round)
+  return `joined ${at[0]}, written ${at[1]} to ${at[2]}, something later arrived ${at[3]}, ended ${at[4]} ${why}`
+}
+
 /**
  * A version is owed when its write began after the join, and something that certainly committed later was delivered to the same subscription:
  * by then it had been decided. What a subscription never got before it was told of its end is the next reading's affair.
@@ -95,7 +101,10 @@ const findLost = (
     if (!couldAlwaysSee(history, user, event, event.started, decided)) undecided++
     else {
       required++
-      if (!got.has(event.key)) lost.push(`${name(subscription)} never got ${event.key} of ${event.writer} ${event.n}`)
+      if (!got.has(event.key))
+        lost.push(
+          `${name(subscription)} never got ${event.key} of ${event.writer} ${event.n} (${span(subscription, event, decided)})`,
+        )
     }
   }
   return { lost, required, undecided }
@@ -174,7 +183,7 @@ const findDuplicates = (subscriptions: readonly Subscription[]): readonly string
   return found
 }
 
-const findLeaks = (history: History, subscription: Subscription): readonly string[] => {
+const findLeaks = (history: History, subscription: Subscription, delay: number): readonly string[] => {
   const { user, wanted, deliveries, expires } = subscription
   const found: string[] = []
   for (const delivery of deliveries) {
@@ -185,7 +194,7 @@ const findLeaks = (history: History, subscription: Subscription): readonly strin
     else if (!asksFor(wanted, event)) say('it did not ask for this')
     else if (!mayHaveSeen(history, user, event, event.started, delivery.at))
       say(`it was not allowed to see this, written at ${Math.round(event.started)} (${rightsOf(history, user, event)})`)
-    if (delivery.at > expires + EXPIRY_GRACE_MS) say('its token had run out')
+    if (delivery.at > expires + EXPIRY_GRACE_MS + delay) say(`its token had run out at ${Math.round(expires)}`)
   }
   return found
 }

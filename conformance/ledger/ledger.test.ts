@@ -2,14 +2,19 @@
  * Five zeros: many people write and listen while servers, databases and networks fail, and afterwards nothing is lost, told twice, told to the
  * wrong person, told in the wrong order, or acknowledged and gone. One round here; twenty for each fault, with a report, in `npm run soak`.
  */
-import { afterAll, describe, expect, it } from 'vitest'
+
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { startTestCluster, type TestCluster } from '../../packages/server/test/postgres.ts'
 import { zeros } from './checker.ts'
 import { FAULTS, type Fault } from './faults.ts'
+import { randomFrom } from './random.ts'
 import { describeRound, keepReport, renderReport, violations } from './report.ts'
 import { playRound, type Round } from './round.ts'
-import { embeddedStage, externalStage } from './stage.ts'
+import { embeddedStage, externalStage, type Stage } from './stage.ts'
+import { teamStage } from './team.ts'
 
 const SOAK = process.env.TEAHOUSE_SOAK === '1'
+/** A part of the name of the faults to play. */
 const ONLY = process.env.TEAHOUSE_LEDGER_FAULT
 const ROUNDS = Number(process.env.TEAHOUSE_LEDGER_ROUNDS ?? 20)
 const TODAY = new Date().toISOString().slice(0, 10)
@@ -17,11 +22,26 @@ const TODAY = new Date().toISOString().slice(0, 10)
 const FIRST_SEED = Number(process.env.TEAHOUSE_LEDGER_SEED ?? `${TODAY.replaceAll('-', '').slice(2)}001`)
 const ROUND_WITHIN = 180_000
 
+let shared: Promise<TestCluster> | null = null
+afterAll(async () => (await shared)?.stop())
+
+const stageFor = async (faults: readonly Fault[], seed: number): Promise<Stage> => {
+  if (faults.some(({ on }) => on === 'embedded')) return embeddedStage()
+  const needsOwn = faults.some(({ killsPostgres }) => killsPostgres)
+  if (!needsOwn) shared ??= startTestCluster()
+  const cluster = needsOwn ? null : await shared
+  if (faults.some(({ on }) => on === 'nodes')) return teamStage(cluster, randomFrom(seed).fork('nodes'))
+  return externalStage(cluster)
+}
+
 const play = async (faults: readonly Fault[], seed: number): Promise<Round> => {
-  const stage = faults.some(({ on }) => on === 'embedded') ? await embeddedStage() : await externalStage()
+  const stage = await stageFor(faults, seed)
   try {
     const round = await playRound(stage, faults, seed)
-    process.stderr.write(`${[describeRound(round), ...violations(round.verdict)].join('\n    ')}\n`)
+    const found = violations(round.verdict)
+    const lines = found.length === 0 ? [] : [...found, ...round.moments]
+    process.stderr.write(`${[describeRound(round), ...lines].join('\n    ')}\n`)
+    if (found.length > 0 && SOAK) process.stderr.write(stage.logs())
     return round
   } catch (error) {
     process.stderr.write(
@@ -40,15 +60,15 @@ if (SOAK) {
     const rounds: Round[] = []
     const failures: string[] = []
 
-    // A run that is filtered proves nothing about the others, so it leaves no page.
-    afterAll(async () => {
+    // A run that is filtered proves nothing about the others, so it leaves no page. The page is written after each round: a long run may be cut short.
+    afterEach(async () => {
       if (ONLY === undefined) await keepReport(TODAY, renderReport(TODAY, rounds, failures))
-      else process.stderr.write(renderReport(TODAY, rounds, failures))
     })
 
-    for (const fault of FAULTS.filter(({ name }) => ONLY === undefined || name === ONLY)) {
-      for (let count = 0; count < ROUNDS; count++) {
-        const seed = FIRST_SEED + count
+    // All faults in turn: a run that is cut short has still seen each of them.
+    for (let count = 0; count < ROUNDS; count++) {
+      const seed = FIRST_SEED + count
+      for (const fault of FAULTS.filter(({ name }) => ONLY === undefined || name.includes(ONLY))) {
         it(`${fault.name}, seed ${seed}`, { timeout: ROUND_WITHIN }, async () => {
           try {
             const round = await play([fault], seed)

@@ -105,6 +105,8 @@ export interface Ledgers {
   readonly subscriptions: readonly Subscription[]
   /** When everything that was under way had been committed or was gone: the latest moment of an unanswered write. */
   readonly settled: number
+  /** The longest time, milliseconds, for which the run's own process did nothing: moments may be noted so much too late. */
+  readonly delay: number
 }
 
 /** Who may read a table's rows: everybody, the owner, or the members of the row's room. */

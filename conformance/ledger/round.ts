@@ -1,9 +1,10 @@
 /** One round: people write and listen, things go wrong, everything comes to rest, and the ledgers are judged. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { until } from '../support/until.ts'
 import { check, type Verdict } from './checker.ts'
 import type { Fault } from './faults.ts'
 import { BatchWriter, Herald, Steward } from './groups.ts'
-import type { Wanted } from './ledger.ts'
+import type { Ledgers, Wanted } from './ledger.ts'
 import { type Random, randomFrom } from './random.ts'
 import { isSettled, readCommitted, readFinalRows } from './schema.ts'
 import type { Stage } from './stage.ts'
@@ -15,6 +16,8 @@ export interface Round {
   readonly faults: readonly string[]
   readonly verdict: Verdict
   readonly seconds: number
+  /** What happened when, for whoever looks into a violation. */
+  readonly moments: readonly string[]
 }
 
 const SUBSCRIBERS = 10
@@ -97,7 +100,12 @@ class Population {
 export const playRound = async (stage: Stage, faults: readonly Fault[], seed: number): Promise<Round> => {
   const began = performance.now()
   const random = randomFrom(seed)
+  const moments: string[] = []
+  const log = (what: string) => moments.push(`${Math.round(performance.now())} ${what}`)
+  log('begins')
   const phase = faults.length > 1 ? WRITES_PER_FAULT : WRITES_PER_PHASE
+  const clock = monitorEventLoopDelay({ resolution: 20 })
+  clock.enable()
   const people = new Population(stage, random, { bulk: faults.some(({ name }) => name === 'slow reader') })
   const { herald, steward, writers, subscribers } = people
   try {
@@ -109,17 +117,21 @@ export const playRound = async (stage: Stage, faults: readonly Fault[], seed: nu
     for (const [index, fault] of faults.entries()) {
       const own = random.fork(`fault ${index}`)
       await people.write(own.between(phase / 2, phase))
+      log(`${fault.name} begins`)
       await fault.happen({ stage, random: own, starveOneReader: () => starve(people) })
+      log('the fault is over')
       await until('the server is well again', () => stage.healthy(), RESTS_WITHIN)
+      log('the server is well again')
     }
     await people.write(phase)
     await Promise.all(writers.map((writer) => writer.stop()))
     const { stuck, settled } = await comeToRest(stage, people)
-    const verdict = await judge(stage, people, settled)
+    const verdict = await judge(stage, people, { settled, delay: clock.max / 1e6 })
     const seconds = (performance.now() - began) / 1000
     const names = faults.map(({ name }) => name)
-    return { seed, faults: names, seconds, verdict: { ...verdict, lost: [...verdict.lost, ...stuck] } }
+    return { seed, faults: names, seconds, moments, verdict: { ...verdict, lost: [...verdict.lost, ...stuck] } }
   } finally {
+    clock.disable()
     await Promise.all([...writers, herald].map((writer) => writer.stop()))
     await Promise.all(subscribers.map((subscriber) => subscriber.stop()))
   }
@@ -160,7 +172,11 @@ const comeToRest = async (
   return { stuck, settled }
 }
 
-const judge = async (stage: Stage, { writers, herald, subscribers }: Population, settled: number): Promise<Verdict> => {
+const judge = async (
+  stage: Stage,
+  { writers, herald, subscribers }: Population,
+  times: Pick<Ledgers, 'settled' | 'delay'>,
+): Promise<Verdict> => {
   await Promise.all(subscribers.map((subscriber) => subscriber.stop()))
   const client = await stage.connect()
   const committed = await readCommitted(client)
@@ -170,7 +186,7 @@ const judge = async (stage: Stage, { writers, herald, subscribers }: Population,
     writes: [...writers, herald].flatMap(({ writes }) => writes),
     committed,
     final,
-    settled,
+    ...times,
     subscriptions: subscribers.flatMap(({ subscriptions }) => subscriptions),
   })
 }

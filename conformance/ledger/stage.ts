@@ -1,11 +1,12 @@
 /** Where a run takes place: a real server, a real PostgreSQL, and networks between them that the run can break. */
 import pg from 'pg'
-import { startTestCluster } from '../../packages/server/test/postgres.ts'
+import { startTestCluster, type TestCluster } from '../../packages/server/test/postgres.ts'
 import { postmasterOf } from '../support/processes.ts'
 import { type StartReport, startServer, type TestServer, temporaryFolder } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { Network } from './network.ts'
 import { createSchema } from './schema.ts'
+import type { TeamNode } from './team.ts'
 
 export interface Stage {
   readonly report: StartReport
@@ -16,9 +17,11 @@ export interface Stage {
   /** Straight to PostgreSQL. */
   databaseUrl(): string
   /** Between subscribers and server. */
-  readonly clients: Network
+  readonly clients: Pick<Network, 'stall' | 'cut' | 'open'>
   /** Between server and PostgreSQL; null when the server runs its own. */
   readonly database: Network | null
+  /** Where there are several servers; the commands about `the` server are then without meaning. */
+  readonly nodes?: readonly TeamNode[]
   killServer(): Promise<void>
   startServer(): Promise<void>
   /** Kills PostgreSQL; whoever supervises it starts it again. */
@@ -32,14 +35,14 @@ export interface Stage {
   stop(): Promise<void>
 }
 
-const connectTo = async (url: string): Promise<pg.Client> => {
+export const connectTo = async (url: string): Promise<pg.Client> => {
   const client = new pg.Client({ connectionString: url })
   client.on('error', () => {})
   await client.connect()
   return client
 }
 
-const withClient = async <T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
+export const withClient = async <T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
   const client = await connectTo(url)
   try {
     return await work(client)
@@ -48,7 +51,7 @@ const withClient = async <T>(url: string, work: (client: pg.Client) => Promise<T
   }
 }
 
-const RECOVERS_WITHIN = { within: 30_000, every: 50 }
+export const RECOVERS_WITHIN = { within: 30_000, every: 50 }
 
 interface StageOptions {
   readonly args: () => readonly string[]
@@ -84,7 +87,8 @@ const openStage = async (options: StageOptions): Promise<Stage> => {
     },
     killPostgres: () => options.killPostgres(server),
     dropSlot: () => withClient(databaseUrl(), dropSlots),
-    healthy: async () => (await fetch(`${server.report.url}/health`)).status === 200,
+    healthy: async () =>
+      (await fetch(`${server.report.url}/health`, { signal: AbortSignal.timeout(2_000) })).status === 200,
     logs: () => earlier + server.logs(),
     connect: () => connectTo(databaseUrl()),
     stop: async () => {
@@ -98,7 +102,7 @@ const openStage = async (options: StageOptions): Promise<Stage> => {
 }
 
 /** A slot that is being read can be dropped once its reader was ended, and before the reader is back. */
-const dropSlots = async (client: pg.Client): Promise<void> => {
+export const dropSlots = async (client: pg.Client): Promise<void> => {
   await until(
     'the slot is gone',
     async () => {
@@ -125,23 +129,53 @@ export const embeddedStage = (): Promise<Stage> =>
     cleanUp: async () => {},
   })
 
-/** The server on a PostgreSQL that others run, behind a network of its own. A cluster that is killed often is started again ever more slowly, so each stage has its own. */
-export const externalStage = async (): Promise<Stage> => {
-  const cluster = await startTestCluster()
-  const name = 'ledger'
+/** A database of a run on a cluster, which is the run's own or outlives it. */
+export interface Place {
+  readonly cluster: TestCluster
+  readonly name: string
+  /** Straight to it. */
+  readonly url: string
+  killPostgres(): Promise<void>
+  leave(): Promise<void>
+}
+
+let made = 0
+
+/** A cluster that is killed often is started again ever more slowly: rounds that kill it come without one and get one of their own. */
+export const takePlace = async (shared: TestCluster | null): Promise<Place> => {
+  const cluster = shared ?? (await startTestCluster())
+  const name = `ledger_${++made}`
+  const url = cluster.urlOf({ database: name })
   await withClient(cluster.url, (client) => client.query(`create database ${name}`))
-  const database = await Network.start(() => cluster.port)
-  const proxied = new URL(cluster.urlOf({ database: name }))
-  proxied.port = String(database.port)
-  return openStage({
-    args: () => ['--database-url', proxied.href],
-    url: cluster.urlOf({ database: name }),
-    database,
+  return {
+    cluster,
+    name,
+    url,
     killPostgres: async () => {
       const before = cluster.pid
       if (before !== null) process.kill(before, 'SIGKILL')
       await until('PostgreSQL is another', () => cluster.pid !== null && cluster.pid !== before, RECOVERS_WITHIN)
     },
-    cleanUp: () => cluster.stop(),
+    leave: async () => {
+      if (shared === null) return cluster.stop()
+      await withClient(url, dropSlots)
+      await withClient(cluster.url, (client) => client.query(`drop database ${name} with (force)`))
+    },
+  }
+}
+
+/** The server on a PostgreSQL that others run, behind a network of its own. */
+export const externalStage = async (shared: TestCluster | null): Promise<Stage> => {
+  const place = await takePlace(shared)
+  const { cluster, url } = place
+  const database = await Network.start(() => cluster.port)
+  const proxied = new URL(url)
+  proxied.port = String(database.port)
+  return openStage({
+    args: () => ['--database-url', proxied.href],
+    url,
+    database,
+    killPostgres: () => place.killPostgres(),
+    cleanUp: () => place.leave(),
   })
 }

@@ -40,6 +40,8 @@ export class Subscriber {
   readonly #options: SubscriberOptions
   readonly #topic: string
   readonly #gone = new AbortController()
+  /** The joins of the present socket by their refs: an answer may come when its channel has been given up. */
+  readonly #joins = new Map<string, Subscription>()
   #phoenix: Phoenix | null = null
   #life: Life | null = null
   #waiting: { readonly ref: string; readonly done: () => void } | null = null
@@ -120,6 +122,7 @@ export class Subscriber {
         },
       }).catch(() => null)
       if (phoenix !== null) {
+        this.#joins.clear()
         this.#phoenix = phoenix
         await this.#lives(phoenix, whenClosed)
         this.#phoenix = null
@@ -206,6 +209,7 @@ export class Subscriber {
       },
     }
     this.subscriptions.push(subscription)
+    this.#joins.set(joinRef, subscription)
     this.#life = life
     return life
   }
@@ -255,9 +259,9 @@ export class Subscriber {
     // A change carries no join's number: it belongs to the latest join that was answered.
     if (event === 'postgres_changes') this.#deliver(payload)
     else if (event === 'system' && payload.status === 'error') this.#told(life, `system: ${payload.message}`)
+    else if (event === 'phx_reply') this.#answered(life, message)
     // Like the official clients: what bears the number of an earlier join concerns that one.
     else if (message.ref !== life.joinRef) return
-    else if (event === 'phx_reply') this.#answered(life, payload)
     else if (event === 'phx_error' || event === 'phx_close') life.end(event)
   }
 
@@ -267,12 +271,14 @@ export class Subscriber {
     this.#phoenix?.send({ joinRef: life.joinRef, topic: this.#topic, event: 'phx_leave', payload: {} })
   }
 
-  #answered({ subscription, replica, end }: Life, payload: Message['payload']): void {
-    if (payload.status !== 'ok') end(`refused: ${JSON.stringify(payload.response)}`)
-    else {
+  #answered(life: Life, { ref, payload }: Message): void {
+    const subscription = ref === null ? undefined : this.#joins.get(ref)
+    if (subscription === undefined || subscription.joined !== null) return
+    const isPresent = subscription === life.subscription
+    if (payload.status === 'ok') {
       subscription.joined = performance.now()
-      if (subscription.ended === null) replica.readAll()
-    }
+      if (isPresent && subscription.ended === null) life.replica.readAll()
+    } else if (isPresent) life.end(`refused: ${JSON.stringify(payload.response)}`)
   }
 
   #deliver(payload: Message['payload']): void {
