@@ -148,6 +148,7 @@ export class OutboxSource implements ChangeSource {
     for (;;) {
       const [row] = await this.#rows<{ settled: boolean }>(statements.hasSettled(opened.xid))
       if (row?.settled === true || clock.now() > deadline) break
+      if (this.#loop.stopping) throw new AppError('unavailable', 'The server stops.')
       await this.#sleep(SETTLE_EVERY_MS)
     }
     const [held] = await this.#rows<{ snapshot: string }>(statements.takeSnapshot())
