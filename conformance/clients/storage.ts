@@ -118,6 +118,75 @@ export const storage: Area = {
     same(dataOf(await bucket.info('a.txt')).size, 5)
     same([dataOf(await bucket.exists('a.txt')), (await bucket.exists('never.txt')).data], [true, false])
   },
+  'download as a stream': async (platform) => {
+    if (platform.wx) throw new NotApplicable('this version has no such method')
+    const bucket = await bucketOf(platform, 'streamed')
+    dataOf(await bucket.upload('a.txt', platform.file('drop by drop')))
+    const chunks: Uint8Array[] = []
+    for await (const chunk of dataOf(await bucket.download('a.txt').asStream())) chunks.push(chunk)
+    same(Buffer.concat(chunks).toString(), 'drop by drop')
+  },
+  'getPublicUrl, createSignedUrl (download under a name)': async (platform) => {
+    const bucket = await bucketOf(platform, 'named')
+    dataOf(await bucket.upload('a.txt', platform.file('saved')))
+    const urls = [
+      bucket.getPublicUrl('a.txt', { download: '茶.txt' }).data.publicUrl,
+      (await bucket.createSignedUrl('a.txt', 60, { download: '茶.txt' })).data.signedUrl,
+    ]
+    for (const url of urls) {
+      const response = await fetch(url)
+      same([response.status, await response.text()], [200, 'saved'])
+      same(response.headers.get('content-disposition')?.includes("filename*=UTF-8''%E8%8C%B6.txt"), true)
+    }
+  },
+  'transform (download, getPublicUrl, createSignedUrl)': async ({ open }) => {
+    const bucket = (await open()).storage.from('pictures')
+    const transform = { width: 16, height: 16, resize: 'cover', quality: 50 }
+    dataOf(await bucket.download('teapot.png', { transform }))
+    const urls = [
+      bucket.getPublicUrl('teapot.png', { transform }).data.publicUrl,
+      (await bucket.createSignedUrl('teapot.png', 60, { transform })).data.signedUrl,
+    ]
+    for (const url of urls) {
+      const response = await fetch(url)
+      const picture = Buffer.from(await response.arrayBuffer())
+      // Width and height are where every PNG has them.
+      same(
+        [response.status, response.headers.get('content-type'), picture.readUInt32BE(16), picture.readUInt32BE(20)],
+        [200, 'image/png', 16, 16],
+      )
+    }
+  },
+  'setHeader, throwOnError': async ({ open }) => {
+    const { storage } = await open()
+    needs(storage, 'throwOnError')
+    const thrown = await storage
+      .setHeader('x-tea', 'green')
+      .throwOnError()
+      .getBucket('never')
+      .then(
+        () => null,
+        (error: Loose) => error,
+      )
+    same(thrown?.message, 'Bucket not found')
+  },
+  'purgeCache, purgeBucketCache (refused without the service key)': async ({ open }) => {
+    const { storage } = await open()
+    needs(storage, 'purgeBucketCache')
+    for (const answer of [
+      await storage.from('pictures').purgeCache('teapot.png'),
+      await storage.purgeBucketCache('pictures'),
+    ]) {
+      same(answer.error?.message, 'Only the service key may purge the cache')
+    }
+  },
+  'lifecycle rules, analytics and vector buckets (not built: refused)': async ({ open }) => {
+    const { storage } = await open()
+    needs(storage.vectors, 'listBuckets')
+    const asked = [storage.vectors.listBuckets(), storage.analytics.listBuckets()]
+    if (typeof storage.getBucketLifecycle === 'function') asked.push(storage.getBucketLifecycle('pictures'))
+    for (const { error } of await Promise.all(asked)) same(/not found$/.test(error?.message ?? ''), true)
+  },
   'refusals (policies)': async (platform) => {
     const { storage } = await platform.open()
     const answer = await storage.from('closed').upload('a.txt', platform.file('x'))

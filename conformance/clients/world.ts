@@ -1,4 +1,5 @@
 /** The server that the clients talk to, and the clients where each of them lives: the mini-program one in its realm. */
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { createRealm, type Realm } from '../../packages/simulator/src/realm/realm.ts'
 import { runTeahouse, type StartReport, startServer, type TestServer } from '../support/server.ts'
@@ -18,7 +19,7 @@ insert into public.tea values
   (2, 'black', 20, null, null, '{leaf,cake}', '{"region":"Anhui"}', '[4,6)', to_tsvector('english', 'a dark cake')),
   (3, 'oolong tea', 30, false, null, '{hot}', '{}', '[6,9)', to_tsvector('english', 'a ball'));
 insert into public.cup values (1, 1), (2, 1), (3, 2);
-insert into storage.buckets (id, name, public) values ('closed', 'closed', false);
+insert into storage.buckets (id, name, public) values ('closed', 'closed', false), ('pictures', 'pictures', true);
 create policy buckets on storage.buckets for all using (id <> 'closed') with check (id <> 'closed');
 create policy files on storage.objects for all using (bucket_id <> 'closed') with check (bucket_id <> 'closed');
 create function public.add(a int, b int) returns int language sql stable as 'select a + b';
@@ -29,6 +30,11 @@ export const startWorld = async (): Promise<TestServer> => {
   const server = await startServer()
   const made = await runTeahouse(['sql', '--data-dir', server.dataDir, '-c', SQL])
   if (made.code !== 0) throw new Error(made.stderr)
+  const { url, serviceKey } = server.report
+  const headers = { authorization: `Bearer ${serviceKey}`, apikey: serviceKey, 'content-type': 'image/png' }
+  const body = await readFile(new URL('../chatroom/teapot.png', import.meta.url))
+  const answer = await fetch(`${url}/storage/v1/object/pictures/teapot.png`, { method: 'POST', headers, body })
+  if (!answer.ok) throw new Error(await answer.text())
   return server
 }
 

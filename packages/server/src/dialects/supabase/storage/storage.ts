@@ -1,5 +1,5 @@
 /** Supabase's storage API as a Fastify plugin. Mounted at /storage/v1, behind a hook that puts the caller on the request. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { refusal } from '../../../files/errors.ts'
 import { AppError } from '../../../kernel/errors.ts'
 import { parseJson } from '../../../kernel/json.ts'
@@ -67,9 +67,11 @@ const otherRoutes = async (app: FastifyInstance): Promise<void> => {
   app.get('/status', async (_request, reply) => reply.send())
 
   // No cache of ours stands between a client and its object: there is nothing to purge, and that has succeeded.
-  app.delete('/cdn/:bucket/*', async (request) => {
+  const purge = async (request: FastifyRequest) => {
     if (request.caller.role !== 'service_role')
       throw refusal('access_denied', 'Only the service key may purge the cache')
     return { message: 'success' }
-  })
+  }
+  app.delete('/cdn/:bucket', purge)
+  app.delete('/cdn/:bucket/*', purge)
 }
