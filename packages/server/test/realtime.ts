@@ -12,6 +12,7 @@ import { type AppKeys, deriveKeys } from '../src/identity/keys.ts'
 import { TokenVerifier } from '../src/identity/tokens.ts'
 import { type Clock, systemClock } from '../src/kernel/clock.ts'
 import { randomIds } from '../src/kernel/ids.ts'
+import type { JsonObject } from '../src/kernel/json.ts'
 import { createLiveServices, type LiveServices } from '../src/live/open.ts'
 import type { Log } from '../src/observe/log.ts'
 import type { QueueLimits } from '../src/sockets/connection.ts'
@@ -28,6 +29,8 @@ export interface RealtimeServer {
   /** Everything that was reported to `onError` and the log's warnings. */
   readonly errors: string[]
   token(claims: Record<string, unknown>, expiresIn?: number): Promise<string>
+  /** Takes the proofs of a user or a session away, as a ban or a logout does. */
+  revoke(subject: string): void
   stop(): Promise<void>
 }
 
@@ -48,7 +51,18 @@ export const startRealtimeServer = async (
   const errors: string[] = []
   const onError = (error: Error) => errors.push(error.message)
   const keys = await deriveKeys(SECRET)
-  const identity = createIdentity(keys, new TokenVerifier({ jwtSecret: SECRET, clock }))
+  const revoked = new Set<string>()
+  const listeners = new Set<(subject: string) => void>()
+  const isRevoked = (subject: unknown) => typeof subject === 'string' && revoked.has(subject)
+  const revokedBy = (claims: JsonObject) =>
+    isRevoked(claims.session_id) ? 'session' : isRevoked(claims.sub) ? 'user' : null
+  const verifier = new TokenVerifier({ jwtSecret: SECRET, clock, revokedBy })
+  const identity = createIdentity(keys, verifier, {
+    onRevoked: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  })
   const { owner, requests, connection } = database
   const catalog = new CatalogService({ pool: owner, connection, clock, onError })
   await catalog.start()
@@ -95,6 +109,10 @@ export const startRealtimeServer = async (
     sockets,
     errors,
     token: (claims, expiresIn = 3600) => sign(claims, Math.floor(clock.now() / 1000) + expiresIn),
+    revoke: (subject) => {
+      revoked.add(subject)
+      for (const listener of listeners) listener(subject)
+    },
     stop: async () => {
       await sockets.stop()
       await http.close()

@@ -23,11 +23,14 @@ export interface RightsHolder {
 
 /** How often a token is looked at again: it may have been revoked. */
 const RECHECK_MS = 300_000
+/** How often the policies of a private channel are asked again. */
+const REVIEW_MS = 3500
 const EVERYTHING: ChannelRead = { broadcast: true, presence: true }
 
 export class ChannelRights implements Rechecked {
   caller: Caller
   dueAt = 0
+  reviewAt = Number.POSITIVE_INFINITY
   readonly #holder: RightsHolder
   /** The text that proved the caller, to notice when the same one comes again. */
   #token: string
@@ -46,7 +49,12 @@ export class ChannelRights implements Rechecked {
   async load(): Promise<ChannelRead> {
     const { ground, place } = this.#holder
     this.#mayWrite = null
-    if (place.private) this.#read = await ground.services.access.read(this.caller, place.name)
+    if (!place.private) return this.#read
+    const { caller } = this
+    this.reviewAt = ground.services.clock.now() + REVIEW_MS
+    const read = await ground.services.access.read(caller, place.name)
+    // An answer for another token says nothing about this one.
+    if (caller === this.caller) this.#read = read
     return this.#read
   }
 
@@ -83,6 +91,20 @@ export class ChannelRights implements Rechecked {
     this.#schedule()
     // Rights that cannot be checked are no rights: the client joins again, and is then checked.
     this.#recheck()
+      .catch(() => this.#holder.fail())
+      .finally(() => {
+        this.#checking = false
+      })
+  }
+
+  /** Policies of private channels read tables that change. */
+  review(): void {
+    if (this.#checking || !this.#holder.joined) return
+    this.#checking = true
+    this.load()
+      .then((read) => {
+        if (!read.broadcast) this.#holder.expel(refusals.notReadable(this.#holder.place.name))
+      })
       .catch(() => this.#holder.fail())
       .finally(() => {
         this.#checking = false

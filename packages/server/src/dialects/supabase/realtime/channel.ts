@@ -275,7 +275,8 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
   }
 
   tellDiff(diff: PresenceDiff): void {
-    if (this.joined) this.#host.send(this.ground.frames.diff(this.topic, diff, this.#host.version))
+    if (this.joined && this.mayReadPresence)
+      this.#host.send(this.ground.frames.diff(this.topic, diff, this.#host.version))
   }
 
   // --- rights

@@ -1,6 +1,7 @@
 /**
  * Looks at the rights of open channels again: when their token expires, at the latest every five minutes, and at once when a session or a user
- * lost its proofs. One clock for all: a timer and a listener for each channel cost more memory than the rest of an idle channel.
+ * lost its proofs. What the policies of private channels say can change with any table, so those are asked again every few seconds, as many
+ * as the database should be bothered with; with more of them each is asked less often. One clock for all: a timer and a listener for each channel cost more memory than the rest of an idle channel.
  */
 import type { Caller } from '../../../identity/caller.ts'
 import type { Identity } from '../../../identity/identity.ts'
@@ -8,14 +9,19 @@ import type { Clock } from '../../../kernel/clock.ts'
 
 export interface Rechecked {
   readonly caller: Caller
-  /** Milliseconds (of the clock) when to look again. */
+  /** Milliseconds (of the clock) when to look at the token again. */
   readonly dueAt: number
+  /** When to ask again what of a private channel may be read; infinity for others. */
+  readonly reviewAt: number
   recheck(): void
+  review(): void
 }
 
 /** How late a look may be. */
 const EVERY_MS = 250
 const SOON_MS = 10
+/** A hundred a second, at a millisecond of the database each. */
+const REVIEWS_PER_SWEEP = 25
 
 export class Rechecks {
   readonly #clock: Clock
@@ -50,7 +56,16 @@ export class Rechecks {
   #sweep(): void {
     this.#cancelSweep = null
     const now = this.#clock.now()
-    for (const member of this.#members) if (now >= member.dueAt) member.recheck()
+    let reviews = REVIEWS_PER_SWEEP
+    for (const member of [...this.#members]) {
+      if (now >= member.dueAt) member.recheck()
+      else if (now >= member.reviewAt && reviews-- > 0) {
+        // Whoever was asked goes to the end of the line, so that everybody's turn comes.
+        this.#members.delete(member)
+        this.#members.add(member)
+        member.review()
+      }
+    }
     if (this.#members.size > 0) this.#cancelSweep = this.#clock.after(EVERY_MS, () => this.#sweep())
   }
 
