@@ -336,7 +336,7 @@ begin
       columns := columns || pg_catalog.format('%I %s', teahouse.index_column(made, item.place), case item.direction when '-1' then 'desc' else 'asc' end);
     end if;
   end loop;
-  execute pg_catalog.format('create index %I on cloud.%I (%s)', '$i' || made, collection, array_to_string(columns || '"$seq"'::text, ', '));
+  execute pg_catalog.format('create index %I on cloud.%I (%s)', '$i' || made, collection, array_to_string(columns || case when fields -> -1 ->> 'direction' = '-1' then '"$seq" desc' else '"$seq"' end, ', '));
   perform teahouse.watch_index(collection, made, fields, is_unique);
   -- A table rewrite left no statistics for the new columns.
   execute pg_catalog.format('analyze cloud.%I', collection);

@@ -41,7 +41,9 @@ export class Access {
     const { metadata, catalog, schemas } = this.#options
     const meta = await metadata.find(name)
     if (meta !== null) return collectionTarget(meta)
-    const table = relationTarget(catalog.current, schemas, name)
+    // Before something is said not to exist, the node hears of what was made meanwhile.
+    const table =
+      relationTarget(catalog.current, schemas, name) ?? relationTarget(await catalog.settle(), schemas, name)
     if (table === null) throw new DocumentError('collection_not_exist', `Db or Table not exist: ${name}`)
     return table
   }

@@ -44,9 +44,9 @@ describe('indexes', () => {
     await engine.db.sql(`
       insert into cloud.chatroom (_id, _openid, doc)
       select 'm' || n, 'u' || n % 100,
-             jsonb_build_object('groupId', 'g' || n % 500, 'sendTimeTS', 1700000000000 + n, 'tags', jsonb_build_array('t' || n % 300, 'x'),
-                                'at', jsonb_build_object('type', 'Point', 'coordinates', jsonb_build_array(113 + (n % 100) / 100.0, 23 + (n / 100 % 100) / 100.0)))
-        from generate_series(1, 5000) as n`)
+             jsonb_build_object('groupId', 'g' || n % 20, 'sendTimeTS', 1700000000000 + n, 'tags', jsonb_build_array('t' || n % 300, 'x'),
+                                'at', jsonb_build_object('type', 'Point', 'coordinates', jsonb_build_array(113 + (n % 100) / 100.0, 23 + (n / 100 % 20) / 100.0 + 0.15)))
+        from generate_series(1, 2000) as n`)
     await index('chatroom', 'group', { groupId: 1, sendTimeTS: -1 })
     await index('chatroom', 'tags', { tags: 1 })
     await index('chatroom', 'place', { at: '2dsphere' })
@@ -62,30 +62,35 @@ describe('indexes', () => {
     expect(latest).not.toMatch(/^\s*Sort Key/m)
     expect(await explain('chatroom', { _openid: 'u7' })).toMatch(/Index Cond: .*_openid/)
     expect(await explain('chatroom', { _id: 'm7' })).toMatch(/Index Cond: .*_id/)
-    expect(await explain('chatroom', { groupId: { $in: ['g1', 'g2'] } })).toMatch(/Index Cond: .*\$k/)
+    expect(await explain('chatroom', { groupId: { $in: ['g1', 'g2'] }, sendTimeTS: 1700000000001 })).toMatch(
+      /Index Cond: .*\$k/,
+    )
   })
 
   it('serve elements of arrays, through a side table', async () => {
     const plan = await explain('chatroom', { tags: 't7' })
     expect(plan).not.toContain('Seq Scan')
     expect(plan).toMatch(/Index Cond: .*_id = ANY/)
-    expect(await documents.count(bob, { collection: 'chatroom', query: parse({ tags: 't7' }) })).toBe(17)
+    expect(await documents.count(bob, { collection: 'chatroom', query: parse({ tags: 't7' }) })).toBe(7)
     await documents.update(server, {
       collection: 'chatroom',
       query: parse({ _id: 'm7' }),
       update: parse({ $pull: { tags: 't7' } }),
     })
-    expect(await documents.count(bob, { collection: 'chatroom', query: parse({ tags: 't7' }) })).toBe(16)
+    expect(await documents.count(bob, { collection: 'chatroom', query: parse({ tags: 't7' }) })).toBe(6)
   })
 
   it('serve places', async () => {
     const near = {
       at: { $nearSphere: { $geometry: { type: 'Point', coordinates: [113.5, 23.25] }, $maxDistance: 1500 } },
     }
-    expect(await explain('chatroom', near)).toMatch(/Index Cond: .*\$k/)
+    const close = {
+      at: { $nearSphere: { $geometry: { type: 'Point', coordinates: [113.5, 23.25] }, $maxDistance: 50 } },
+    }
+    expect(await explain('chatroom', close)).toMatch(/Index Cond: .*\$k/)
     const found = await engine.find(bob, 'chatroom', near, { limit: 3 })
     expect(found[0]).toMatchObject({ at: { coordinates: [113.5, 23.25] } })
-    const region = { type: 'Polygon', coordinates: [[[113.005, 23.005], [113.035, 23.005], [113.035, 23.025], [113.005, 23.025], [113.005, 23.005]]] } // biome-ignore format: one square
+    const region = { type: 'Polygon', coordinates: [[[113.005, 23.155], [113.035, 23.155], [113.035, 23.175], [113.005, 23.175], [113.005, 23.155]]] } // biome-ignore format: one square
     expect(
       await documents.count(bob, {
         collection: 'chatroom',

@@ -191,7 +191,8 @@ const geoAnchors = (indexes: readonly CollectionIndex[], leaves: readonly Leaf[]
       index?.fields.findIndex((one) => one.direction === '2dsphere' && sameField(leaf.path, one.field)) ?? -1
     if (index === undefined || box === null) return []
     const side = (number: number): Fragment => frag`d.${ident(`$k${index.id}_${place + 1}_${number}`)}`
-    const sql = frag`(${side(2)} <= ${box.north}::float8 and ${side(4)} >= ${box.south}::float8 and ${side(1)} <= ${box.east}::float8 and ${side(3)} >= ${box.west}::float8)`
+    // A point's box is the point; anything else counts as everywhere and begins at the south pole.
+    const sql = frag`((${side(2)} >= ${box.south}::float8 and ${side(2)} <= ${box.north}::float8 and ${side(1)} >= ${box.west}::float8 and ${side(1)} <= ${box.east}::float8) or ${side(2)} = -90::float8)`
     return [{ anchors: [sql], decided: new Set<DocExpr>() }]
   })
 

@@ -4,10 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runs } from '../../../test/arbitraries.ts'
 import { server, startTestEngine, type TestEngine } from '../../../test/document-engine.ts'
 import { document, order, type Plain, query } from '../../../test/documents.ts'
+import { pattern, patternText } from '../../../test/patterns.ts'
 import { compareValues } from '../../expr/bson/compare.ts'
 import { keyOf } from '../../expr/bson/key.ts'
 import { matches } from '../../expr/bson/match.ts'
 import { compareDocuments } from '../../expr/bson/order.ts'
+import { matchesPattern, patternSql, readPattern } from '../../expr/bson/regex.ts'
 import { type Doc, fieldOf, type Value } from '../../expr/bson/value.ts'
 import { sql } from '../../sql/sql.ts'
 import { docFromJsonText, fromJson } from './ejson.ts'
@@ -86,12 +88,27 @@ describe('values in the database', () => {
         toStored(value),
         keyOf(value).toString('hex'),
       ])
-    const wrong = values.flatMap((a) =>
-      values
-        .filter((b) => Math.sign(Buffer.compare(keyOf(a), keyOf(b))) !== Math.sign(compareValues(a, b)))
-        .map((b) => [toStored(a), toStored(b)]),
+    const keyed = values.map((value) => ({ value, key: keyOf(value) }))
+    const wrong = keyed.flatMap((a) =>
+      keyed
+        .filter((b) => Math.sign(Buffer.compare(a.key, b.key)) !== Math.sign(compareValues(a.value, b.value)))
+        .map((b) => [toStored(a.value), toStored(b.value)]),
     )
     expect(wrong).toEqual([])
+  })
+
+  it('match patterns as memory does', async () => {
+    const sources = fc.sample(pattern, { seed: 11, numRuns: 120 })
+    const texts = fc.sample(patternText, { seed: 12, numRuns: 40 })
+    for (const options of ['', 'im']) {
+      const patterns = sources.map((source) => readPattern(source, options))
+      const rows = await engine.db.owner.many<{ hits: boolean[] }>(sql('test.patterns')`
+        select (select array_agg(t.text ~ p.pattern order by t.place) from unnest(${texts}::text[]) with ordinality as t(text, place)) as hits
+          from unnest(${patterns.map(patternSql)}::text[]) with ordinality as p(pattern, place)
+         order by p.place`)
+      for (const [place, each] of patterns.entries())
+        expect([each.source, options, rows[place]?.hits]).toEqual([each.source, options, texts.map((text) => matchesPattern(each, text))]) // biome-ignore format: one sentence
+    }
   })
 
   it('answer queries as memory does, with and without indexes', async () => {
@@ -104,7 +121,7 @@ describe('values in the database', () => {
           expect([collection, ids(await documents.find(server, { collection, query: q, limit: null }))]).toEqual([collection, expected]) // biome-ignore format: one sentence
         expect(await documents.count(server, { collection: 'indexed', query: q })).toBe(expected.length)
       }),
-      runs(100),
+      runs(70),
     )
   })
 
@@ -120,7 +137,7 @@ describe('values in the database', () => {
         for (const collection of ['plain', 'indexed'])
           expect([collection, ids(await documents.find(server, { collection, query: parsed(plain), order: by, skip, limit: 10 }))]).toEqual([collection, expected]) // biome-ignore format: one sentence
       }),
-      runs(60),
+      runs(40),
     )
   })
 })

@@ -124,7 +124,7 @@ const arcsOf = (positions: Ring): readonly (readonly [Vector, Vector])[] => {
 const arcsMeet = ([a, b]: readonly [Vector, Vector], [c, d]: readonly [Vector, Vector]): boolean => {
   if (onArc(a, c, d) || onArc(b, c, d) || onArc(c, a, b) || onArc(d, a, b)) return true
   const [ab, cd] = [cross(a, b), cross(c, d)]
-  const [acb, cbd, bda, dac] = [-dot(ab, c), dot(cd, b), dot(ab, d), -dot(cd, a)]
+  const [acb, cbd, bda, dac] = [-dot(ab, c), -dot(cd, b), dot(ab, d), dot(cd, a)]
   return acb * cbd > 0 && cbd * bda > 0 && bda * dac > 0
 }
 
@@ -156,7 +156,7 @@ const cornersOf = (geometry: Geometry): readonly Position[] => [...geometry.poin
 /** Whether an arc passes from one side of a border to the other. Touching is not crossing. */
 const crosses = ([a, b]: readonly [Vector, Vector], [c, d]: readonly [Vector, Vector]): boolean => {
   const [ab, cd] = [cross(a, b), cross(c, d)]
-  const sides = [-dot(ab, c), dot(cd, b), dot(ab, d), -dot(cd, a)]
+  const sides = [-dot(ab, c), -dot(cd, b), dot(ab, d), dot(cd, a)]
   return sides.every((side) => side > SAME) || sides.every((side) => side < -SAME)
 }
 
