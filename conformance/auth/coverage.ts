@@ -43,7 +43,9 @@ const routes = (): readonly Route[] =>
         .map((method) => ({ method, url }))
     })
 
-const isOff = ({ url }: Route): boolean => /sso|passkeys|oauth|custom-providers/.test(url)
+/** Switched off, or of CloudBase's clients. */
+const isElsewhere = ({ url }: Route): boolean =>
+  /sso|passkeys|oauth|custom-providers|^\/(signin(\/anonymously)?|revoke|user\/me)$/.test(url)
 
 const routeCell = ({ requests }: Results, { method, url }: Route): string => {
   const pattern = new RegExp(`^${method} ${url.replace(/:\w+/g, '[^/]+').replace('*', '.+')}$`)
@@ -64,7 +66,7 @@ export const coverage = (all: Readonly<Record<string, Results>>): string => {
   const methods = [...new Set(clients.flatMap(([, results]) => Object.keys(results.methods)))].sort()
   const rows = methods.map((method) => [`\`${method}\``, ...clients.map(([, results]) => methodCell(results, method))])
   const endpoints = routes()
-    .filter((route) => !isOff(route))
+    .filter((route) => !isElsewhere(route))
     .map((route) => [
       `\`${route.method} ${route.url}\``,
       ...clients.map(([, results]) => routeCell(results, route)),

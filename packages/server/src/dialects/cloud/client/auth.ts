@@ -44,12 +44,14 @@ export const cloudAuthSurface =
     app.post('/auth/v1/signin/anonymously', async (request) => {
       const device = deviceOf(request)
       await context.limits.byAddress('signInSignUps', device.ip)
+      await context.captcha(captchaOf(request), device.ip)
       return tokensOf(await signInAnonymously(context, sessions, { data: {}, device }))
     })
     app.post('/auth/v1/signin', async (request) => {
       const device = deviceOf(request)
       await context.limits.byAddress('signInSignUps', device.ip)
       await context.limits.byApp('appLogins')
+      await context.captcha(captchaOf(request), device.ip)
       const { username, password } = bodyOf(request)
       const name = typeof username === 'string' ? username : ''
       const address = name.includes('@') ? parseAddress(name, undefined, WHO) : parseAddress(undefined, name, WHO)
@@ -87,6 +89,12 @@ const deviceOf = (request: FastifyRequest): Device => ({
 const bodyOf = (request: FastifyRequest): JsonObject => {
   const body = parseJson(Buffer.isBuffer(request.body) ? request.body.toString('utf8') : '')
   return isObject(body) ? body : {}
+}
+
+/** What the widget of the operator's captcha gave the client, where one is asked for. */
+const captchaOf = (request: FastifyRequest): string | undefined => {
+  const { captcha_token: token } = bodyOf(request)
+  return typeof token === 'string' ? token : undefined
 }
 
 const personOf = async ({ auth, identityFor }: CloudAuthOptions, request: FastifyRequest, token?: string) => {
