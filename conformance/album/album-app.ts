@@ -49,7 +49,7 @@ export const serveAlbum = async (report: StartReport, flavour: Flavour): Promise
 
 /** The parts of uploads on their way from a phone: they pass as long as there is leave, and wait otherwise. So an upload has a middle that stays. */
 export class Parts {
-  /** Bytes of each part that passed. */
+  /** Where in its file each part that passed begins. */
   readonly passed: number[] = []
   #leave = Number.POSITIVE_INFINITY
   readonly #waiting: (() => void)[] = []
@@ -67,9 +67,9 @@ export class Parts {
     }
   }
 
-  take(size: number, pass: () => void): void {
+  take(offset: number, pass: () => void): void {
     const go = () => {
-      this.passed.push(size)
+      this.passed.push(offset)
       pass()
     }
     if (this.#leave-- > 0) go()
@@ -104,7 +104,7 @@ export const enter = async (browser: Browser, url: string, person: Person): Prom
       // The phone gave it up meanwhile: there is nobody to tell.
       const pass = () => void route.continue().catch(() => {})
       const call = callOf(request.headers()['x-sim-call'] ?? '')
-      if (call.override === 'PATCH' && call.isPart) parts.take(request.postDataBuffer()?.length ?? 0, pass)
+      if (call.part !== null) parts.take(call.part, pass)
       else pass()
     },
   )
@@ -125,13 +125,14 @@ export const enter = async (browser: Browser, url: string, person: Person): Prom
   }
 }
 
-/** What the phone asked the simulator to send. */
-const callOf = (encoded: string): { readonly override: string | undefined; readonly isPart: boolean } => {
+/** Where the part of an upload begins that the phone asked the simulator to send; null for any other request. */
+const callOf = (encoded: string): { readonly part: number | null } => {
   // Written by the simulator's own page.
   const { url, headers } = JSON.parse(Buffer.from(encoded, 'base64').toString('utf8')) as {
     url: string
     headers: readonly (readonly [string, string])[]
   }
-  const override = headers.find(([name]) => name.toLowerCase() === 'x-http-method-override')?.[1]
-  return { override, isPart: url.includes('/upload/resumable/') }
+  const header = (wanted: string) => headers.find(([name]) => name.toLowerCase() === wanted)?.[1]
+  const isPart = url.includes('/upload/resumable/') && header('x-http-method-override') === 'PATCH'
+  return { part: isPart ? Number(header('upload-offset')) : null }
 }

@@ -111,7 +111,7 @@ describe.each(flavours)('through the %s client', (flavour) => {
     await look(bob.page, 'album-en-pictures')
   })
 
-  it('a 25 MB video arrives whole, through a lost network and the background', async () => {
+  it('a 25 MB video arrives whole, through a lost network and the background', { timeout: 120_000 }, async () => {
     alice.parts.allow(3)
     await alice.choose([film.path])
     const first = await held(alice)
@@ -139,7 +139,7 @@ describe.each(flavours)('through the %s client', (flavour) => {
     await alice.phone('setClock(null)')
     expect(await alice.percent()).toBe(second)
     await alice.phone('goForeground()')
-    await until('it has arrived', async () => (await alice.page.locator('.upload').count()) === 0, { within: 30_000 })
+    await until('it has arrived', async () => (await alice.page.locator('.upload').count()) === 0, { within: 60_000 })
 
     const [row] = await ask(`select path, size from public.photos where kind = 'video'`)
     expect(Number(row?.size)).toBe(film.size)
@@ -149,11 +149,12 @@ describe.each(flavours)('through the %s client', (flavour) => {
     expect(bytes.length).toBe(film.size)
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(film.sha256)
 
-    // In parts, none of them larger than what a phone can hold at once, and not a byte twice.
-    const { passed } = alice.parts
-    expect(passed.length).toBeGreaterThan(6)
-    expect(Math.max(...passed)).toBeLessThanOrEqual(4 * MEGABYTE)
-    expect(passed.reduce((sum, size) => sum + size, 0)).toBe(film.size)
+    // In parts, none of them larger than what a phone can hold at once, and none twice.
+    const ends = alice.parts.passed.slice(1).concat(film.size)
+    const sizes = ends.map((end, at) => end - (alice.parts.passed[at] ?? 0))
+    expect(sizes.length).toBeGreaterThan(6)
+    expect(Math.min(...sizes)).toBeGreaterThan(0)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(4 * MEGABYTE)
 
     await until('bob sees it', async () => (await bob.tiles()) === 10)
     await drawn(bob)
@@ -180,7 +181,8 @@ describe.each(flavours)('through the %s client', (flavour) => {
     await alice.page.locator('.sim-modal-confirm').tap()
     await until('alice is back', async () => (await alice.tiles()) === 9)
     expect(await ask(`select id from public.photos where kind = 'video'`)).toEqual([])
-    expect(await films()).toEqual([])
+    // Her own row is gone from the screen as soon as anybody's would be; the files follow.
+    await until('its files are gone', async () => (await films()).length === 0)
     await until('bob sees it gone', async () => (await bob.tiles()) === 9)
   })
 })

@@ -29,7 +29,10 @@ export interface ResumableOptions {
   readonly metadata: HeaderMap
   /** `authorization` and the like; a function is asked before each request, so that a refreshed login is used at once. */
   readonly headers?: HeaderMap | (() => HeaderMap | Promise<HeaderMap>)
-  /** Bytes of each part. Default: 1 MiB at first, up to 4 MiB while parts are fast, less when they are cut off by time. */
+  /**
+   * Bytes of each part. Default: 1 MiB at first, up to 4 MiB while parts are fast, less when they are cut off by time. Supabase's own
+   * servers want 6 MiB exactly.
+   */
   readonly chunkSize?: number
   /** What the server has stored for good. */
   readonly onProgress?: (progress: Progress) => void

@@ -30,8 +30,8 @@ export type OnceResult<Answer> =
   | { readonly kind: 'replayed'; readonly status: number; readonly headers: KeptRow['headers']; readonly body: Buffer }
   | { readonly kind: 'other' | 'busy' | 'unknown' }
 
-/** Larger answers are not kept, bytes. */
-const MAX_BODY = 256 * 1024
+/** Larger answers are not kept, bytes: whoever writes decides over their number, so not over their size as well. */
+const MAX_BODY = 64 * 1024
 const LOCK_NOT_AVAILABLE = '55P03'
 
 export interface OnceWork<Answer extends KeptAnswer> {

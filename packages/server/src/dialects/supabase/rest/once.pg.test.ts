@@ -1,6 +1,6 @@
 /** Idempotency-Key over real servers: one write for each key, whatever comes twice, at once, on several nodes, or after a failure. */
 import fastify, { type FastifyInstance } from 'fastify'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { asAdmin, createTestDatabase, type Major, type TestDatabase } from '../../../../test/database.ts'
 import { CatalogService } from '../../../db/catalog/service.ts'
 import type { Caller } from '../../../identity/caller.ts'
@@ -22,6 +22,7 @@ const FIXTURE = `
   create function brew(tea text) returns text language sql as 'insert into cup (tea) values (brew.tea) returning cup.tea';
   create function serial_brew(tea text) returns text language sql set default_transaction_isolation = 'serializable'
     as 'insert into cup (tea) values (serial_brew.tea) returning cup.tea';
+  create function slow_brew(tea text) returns text language sql as 'select pg_sleep(0.7); insert into cup (tea) values (slow_brew.tea) returning cup.tea';
   create function look() returns bigint language sql stable as 'select count(*) from cup';
 `
 
@@ -182,11 +183,25 @@ describe.each<Major>(['15', '18'])('Idempotency-Key on PostgreSQL %s', (version)
   })
 
   it('does not write again what answered too much to be kept', async () => {
-    const large: Asked = { body: { tea: 'large', note: 'x'.repeat(300_000) } }
+    const large: Asked = { body: { tea: 'large', note: 'x'.repeat(70_000) } }
     expect((await ask('large', large)).status).toBe(201)
     const again = await ask('large', large)
     expect([again.status, JSON.parse(again.text).code]).toEqual([409, 'PGRSTX03'])
     expect(await count('cup')).toBe(1)
+  })
+
+  it('lets nobody wait for ever: while the first one runs on, another node says so', async () => {
+    await database.sql(`alter function teahouse.claim_answer(bytea) set lock_timeout = '100ms'`)
+    const slow: Asked = { path: '/rpc/slow_brew', body: { tea: 'slow' } }
+    const first = ask('slow', slow)
+    const isRunning = `select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`
+    await vi.waitUntil(async () => (await asAdmin(database.url, isRunning)).rows.length > 0, 10_000)
+    const second = await ask('slow', { ...slow, node: 1 })
+    expect([second.status, JSON.parse(second.text).code]).toEqual([409, 'PGRSTX02'])
+    expect((await first).status).toBe(200)
+    const third = await ask('slow', { ...slow, node: 1 })
+    expect([third.status, third.replayed]).toEqual([200, 'true'])
+    await database.sql(`alter function teahouse.claim_answer(bytea) set lock_timeout = '10s'`)
   })
 
   it('keeps an answer for a day, and each new one takes old ones away', async () => {
