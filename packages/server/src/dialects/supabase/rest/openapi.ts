@@ -1,4 +1,5 @@
 /** The root's description of the API in OpenAPI 2.0, as PostgREST writes it: one path per relation and function. */
+import { type Relationship, relationshipsOf } from '../../../data/relationships.ts'
 import type { Catalog, Column, FunctionInfo, Relation } from '../../../db/catalog/catalog.ts'
 import type { Json, JsonObject } from '../../../kernel/json.ts'
 import type { RestConfig } from './config.ts'
@@ -160,17 +161,20 @@ const property = (column: Column, relation: Relation, catalog: Catalog): JsonObj
 
 const keyNotes = (column: Column, relation: Relation, catalog: Catalog): readonly string[] => {
   const primary = relation.primaryKey.includes(column.name) ? ['This is a Primary Key.<pk/>'] : []
-  const foreign = catalog
-    .foreignKeysOf(relation)
-    .filter((key) => key.relation === relation.oid && key.columns.length === 1 && key.columns[0] === column.name)
-    .slice(0, 1)
-    .map((key) => {
-      const table = catalog.relationById(key.target)?.name ?? ''
-      const [target = ''] = key.targetColumns
-      return `This is a Foreign Key to \`${table}.${target}\`.<fk table='${table}' column='${target}'/>`
-    })
-  return [...primary, ...foreign]
+  const key = (relationshipsOf(catalog).get(relation.oid) ?? []).find((each) => isOwnKey(each, column))
+  if (key?.kind !== 'key') return primary
+  const [table, target] = [key.target.name, key.pairs[0]?.[1] ?? '']
+  const note = `This is a Foreign Key to \`${table}.${target}\`.<fk table='${table}' column='${target}'/>`
+  return [...primary, note]
 }
+
+/** The column alone points at another relation of the schema. Views show the keys of their tables. */
+const isOwnKey = (each: Relationship, column: Column): boolean =>
+  each.kind === 'key' &&
+  each.target.schema === each.origin.schema &&
+  (each.cardinality === 'many-to-one' || (each.cardinality === 'one-to-one' && !each.inverse)) &&
+  each.pairs.length === 1 &&
+  each.pairs[0]?.[0] === column.name
 
 const defaultOf = (column: Column): JsonObject => {
   const text = column.defaultExpression
