@@ -8,7 +8,6 @@ import type { Pool } from '../db/pool.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { AppError } from '../kernel/errors.ts'
 import type { Statement } from '../sql/sql.ts'
-import type { Change } from './change.ts'
 import type { Lsn, Watermark } from './lsn.ts'
 import * as statements from './outbox.sql.ts'
 import { afterTaken, changeOf, outboxWatermark, type Shape, shapeOf } from './outbox-rows.ts'
@@ -30,11 +29,8 @@ const SETTLE_EVERY_MS = 50
 /** How long statements that began before the triggers were there may take. */
 const SETTLE_MS = 60_000
 
-/** Rows that were told, but whose removal may not have happened. */
-interface Unfinished {
-  readonly snapshot: string
-  readonly told: number
-}
+/** Rows that are taken at once. */
+const PAGE = 500
 
 export class OutboxSource implements ChangeSource {
   readonly kind = 'outbox'
@@ -43,12 +39,15 @@ export class OutboxSource implements ChangeSource {
   readonly #loop: SourceLoop
   readonly #shapes = new Map<number, Shape>()
   #last: Watermark = ''
+  /** Number of the newest taking, and of the newest that has committed. */
   #position = 0n
+  #committed = 0n
   #seen = false
   #client: pg.Client | null = null
   #leading = false
   #lockName: string | null = null
-  #unfinished: Unfinished | null = null
+  /** Rows that listeners had, but whose removal may not have happened. */
+  readonly #handed = new Set<string>()
   #wake: () => void = () => {}
   #failure: Error | null = null
   #touchedAt = 0
@@ -64,7 +63,7 @@ export class OutboxSource implements ChangeSource {
   }
 
   get reached(): Lsn | null {
-    return this.#leading ? this.#position + 1n : null
+    return this.#leading ? this.#committed + 1n : null
   }
 
   get lockKey(): bigint | null {
@@ -124,10 +123,12 @@ export class OutboxSource implements ChangeSource {
   async #lead(): Promise<void> {
     const [state] = await this.#rows<statements.StateRow>(statements.readState())
     if (state?.whole === true) {
-      this.#position = BigInt(state.position)
+      const position = BigInt(state.position)
+      if (position > this.#position) this.#position = position
+      this.#committed = position
       await this.#rows(statements.syncTriggers())
     } else await this.#begin()
-    const base = await this.#sink.lead?.(this.#position + 1n)
+    const base = await this.#sink.lead?.(this.#committed + 1n)
     if (base !== undefined) this.#last = base
     this.#seen = true
     this.#leading = true
@@ -151,10 +152,10 @@ export class OutboxSource implements ChangeSource {
       if (this.#loop.stopping) throw new AppError('unavailable', 'The server stops.')
       await this.#sleep(SETTLE_EVERY_MS)
     }
-    const [held] = await this.#rows<{ snapshot: string }>(statements.takeSnapshot())
-    if (held !== undefined) await this.#rows(statements.removeRows(held.snapshot))
+    await this.#rows(statements.removeAll())
     this.#position = BigInt(opened.position)
-    this.#unfinished = null
+    this.#committed = this.#position
+    this.#handed.clear()
     this.#last = afterTaken(this.#position)
     await this.#sink.epoch(this.#last, this.#seen ? 'lost' : 'created')
   }
@@ -184,56 +185,65 @@ export class OutboxSource implements ChangeSource {
   }
 
   async #take(): Promise<boolean> {
-    const unfinished = this.#unfinished
-    const [held] =
-      unfinished === null ? await this.#rows<{ snapshot: string }>(statements.takeSnapshot()) : [unfinished]
-    if (held === undefined) return false
+    const first = await this.#rows<statements.OutboxRow>(statements.firstRows(PAGE))
+    if (first.length === 0) return false
+    if (first.length < PAGE) await this.#handOn(first)
+    else await this.#takeMany()
+    return true
+  }
+
+  /** Page by page: as many rows as a transaction wrote need not be in memory at once, nor keep others waiting. */
+  async #takeMany(): Promise<void> {
+    await this.#rows(statements.declareRows())
+    try {
+      for (;;) {
+        const page = await this.#rows<statements.OutboxRow>(statements.fetchRows(PAGE))
+        if (page.length === 0) return
+        await this.#handOn(page)
+      }
+    } finally {
+      await this.#rows(statements.closeRows()).catch(() => {})
+    }
+  }
+
+  async #handOn(page: readonly statements.OutboxRow[]): Promise<void> {
+    await this.#learnShapes(page)
+    this.#position++
+    const changes = page.flatMap((row, number) => {
+      if (this.#handed.has(row.seq)) return []
+      const shape = this.#shapes.get(row.shape ?? 0) ?? null
+      return changeOf(row, shape, outboxWatermark(this.#position, number)) ?? []
+    })
+    const seqs = page.map(({ seq }) => seq)
+    const last = changes[changes.length - 1]?.watermark
+    const { appending } = this.#sink
+    if (appending === undefined && last !== undefined) {
+      await this.#sink.changes(changes)
+      for (const seq of seqs) this.#handed.add(seq)
+    }
+    const append = appending === undefined || last === undefined ? null : appending(changes)
+    await this.#commit(seqs, append)
+    this.#handed.clear()
+    this.#committed = this.#position
+    this.#touchedAt = this.#options.clock.now()
+    if (last === undefined) return
+    this.#last = last
+    await this.#sink.appended?.(last)
+  }
+
+  /** Removes rows and, where nodes share a log, appends what they told to it: both or neither. */
+  async #commit(seqs: readonly string[], append: Statement | null): Promise<void> {
     await this.#plain('begin')
     try {
-      await this.#tell(held.snapshot, unfinished?.told ?? 0)
-      await this.#rows(statements.removeRows(held.snapshot))
-      await this.#rows(statements.moveOn(this.#position + 1n))
+      if (append !== null && (await this.#query(append)).rowCount === 0)
+        throw new AppError('conflict', 'Another node leads the change feed by now.')
+      await this.#rows(statements.removeRows(seqs))
+      await this.#rows(statements.moveOn(this.#position))
       await this.#plain('commit')
     } catch (error) {
       await this.#plain('rollback').catch(() => {})
       throw error
     }
-    this.#position++
-    this.#unfinished = null
-    this.#touchedAt = this.#options.clock.now()
-    await this.#sink.appended?.(this.#last)
-    return true
-  }
-
-  /** Tells the rows that a snapshot sees, page by page, without the first `skip`. */
-  async #tell(snapshot: string, skip: number): Promise<void> {
-    await this.#rows(statements.declareRows(snapshot))
-    let number = 0
-    for (;;) {
-      const page = await this.#rows<statements.OutboxRow>(statements.fetchRows())
-      if (page.length === 0) return
-      await this.#learnShapes(page)
-      const changes: Change[] = []
-      for (const row of page) {
-        const watermark = outboxWatermark(this.#position + 1n, number++)
-        const change = number > skip ? changeOf(row, this.#shapes.get(row.shape ?? 0) ?? null, watermark) : null
-        if (change !== null) changes.push(change)
-      }
-      if (changes.length > 0) await this.#hand(changes)
-      if (this.#sink.appending === undefined) this.#unfinished = { snapshot, told: Math.max(skip, number) }
-    }
-  }
-
-  /** Into the log of all nodes within this transaction, where there is one; else to the listeners of this server. */
-  async #hand(changes: readonly Change[]): Promise<void> {
-    const { appending } = this.#sink
-    const last = changes[changes.length - 1]?.watermark ?? this.#last
-    if (appending === undefined) await this.#sink.changes(changes)
-    else {
-      const { rowCount } = await this.#query(appending(changes))
-      if (rowCount === 0) throw new AppError('conflict', 'Another node leads the change feed by now.')
-    }
-    this.#last = last
   }
 
   async #learnShapes(page: readonly statements.OutboxRow[]): Promise<void> {

@@ -1,5 +1,5 @@
 /** Statements on the outbox, where triggers write what changed. */
-import { type Statement, sql } from '../sql/sql.ts'
+import { frag, keyword, type Statement, sql, statement } from '../sql/sql.ts'
 
 export const databaseOid = (): Statement => sql('outbox.database')`
   select oid::text as oid
@@ -43,13 +43,11 @@ export const touch = (): Statement => sql('outbox.touch')`
   update teahouse.outbox_state
      set seen_at = clock_timestamp()`
 
-/** What can be told now; null when there is nothing. */
-export const takeSnapshot = (): Statement => sql('outbox.snapshot')`
-  select pg_catalog.pg_current_snapshot()::text as snapshot
-    from teahouse.outbox
-   limit 1`
+export const removeAll = (): Statement => sql('outbox.remove_all')`
+  delete from teahouse.outbox`
 
 export interface OutboxRow {
+  readonly seq: string
   readonly op: string
   readonly xid: string
   /** Microseconds since 1970. */
@@ -60,28 +58,36 @@ export interface OutboxRow {
 }
 
 /**
- * Rows of the transactions that a snapshot sees, transaction after transaction. Numbers are given when rows are written, so neither they nor
+ * Rows of all transactions that have committed, transaction after transaction. Numbers are given when rows are written, so neither they nor
  * transaction ids are the order of commits. But whoever changes a row, or reads one and then writes, does so after the other has committed: its
  * last number is higher. So transactions in the order of their last numbers are in an order in which they could have run one after the other.
  */
-export const declareRows = (snapshot: string): Statement => sql('outbox.declare')`
-  declare outbox_rows no scroll cursor for
-  select op::text as op,
+const ROWS = frag`
+  select seq::text as seq,
+         op::text as op,
          xid::text as xid,
          (extract(epoch from max(at) over (partition by xid)) * 1000000)::bigint::text as at,
          shape,
          next,
          old
-    from teahouse.outbox
-   where pg_catalog.pg_visible_in_snapshot(xid, ${snapshot}::pg_catalog.pg_snapshot)
-   order by max(seq) over (partition by xid), seq`
+    from teahouse.outbox as outbox
+   order by max(outbox.seq) over (partition by outbox.xid), outbox.seq`
 
-export const fetchRows = (): Statement => sql('outbox.fetch')`
-  fetch 200 from outbox_rows`
+export const firstRows = (limit: number): Statement => statement('outbox.first', frag`${ROWS} limit ${limit}`)
 
-export const removeRows = (snapshot: string): Statement => sql('outbox.remove')`
+/** The cursor outlives transactions, so that each page has one of its own. */
+export const declareRows = (): Statement =>
+  statement('outbox.declare', frag`declare outbox_rows no scroll cursor with hold for ${ROWS}`)
+
+export const fetchRows = (limit: number): Statement =>
+  statement('outbox.fetch', frag`fetch ${keyword(String(limit))} from outbox_rows`)
+
+export const closeRows = (): Statement => sql('outbox.close')`
+  close outbox_rows`
+
+export const removeRows = (seqs: readonly string[]): Statement => sql('outbox.remove')`
   delete from teahouse.outbox
-   where pg_catalog.pg_visible_in_snapshot(xid, ${snapshot}::pg_catalog.pg_snapshot)`
+   where seq = any(${seqs}::bigint[])`
 
 export const moveOn = (position: bigint): Statement => sql('outbox.move_on')`
   update teahouse.outbox_state
