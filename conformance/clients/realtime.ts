@@ -154,6 +154,86 @@ export const realtime: Area = {
     await client.removeAllChannels()
     same(client.getChannels().length, 0)
   },
+  'everything in one channel (changes with filters, broadcast, presence, bytes)': async (platform) => {
+    const [one, two] = [await shelf(platform), await platform.open()]
+    const name = room()
+    const heard: string[] = []
+    const listen = (client: Loose, who: string): Loose =>
+      client
+        .channel(name, { config: { broadcast: { ack: true, self: true }, presence: { key: who } } })
+        .on('postgres_changes', { event: '*', schema: 'public', table: 'shelf' }, (change: Loose) =>
+          heard.push(`${who} any ${change.eventType} ${change.new.id ?? change.old.id}`),
+        )
+        .on('postgres_changes', { event: 'INSERT', schema: 'public', table: 'shelf', filter: 'label=eq.x' }, () =>
+          heard.push(`${who} filtered`),
+        )
+        .on('broadcast', { event: '*' }, ({ event, payload }: Loose) => heard.push(`${who} ${event} ${payload.n}`))
+        .on('presence', { event: 'join' }, ({ key }: Loose) => heard.push(`${who} joined by ${key}`))
+        .on('presence', { event: 'leave' }, ({ key }: Loose) => heard.push(`${who} left by ${key}`))
+    const [first, second] = [listen(one, 'one'), listen(two, 'two')]
+    await Promise.all([listening(first), listening(second)])
+    same(await first.track({ cup: 1 }), 'ok')
+    same(await second.track({ cup: 2 }), 'ok')
+    same(await first.send({ type: 'broadcast', event: 'pour', payload: { n: 1 } }), 'ok')
+    dataOf(await one.from('shelf').insert({ id: 1, label: 'x' }))
+    dataOf(await one.from('shelf').update({ label: 'y' }).eq('id', 1))
+    dataOf(await one.from('shelf').delete().eq('id', 1))
+    await until('both in the state of both', () =>
+      [first, second].every((channel) => Object.keys(channel.presenceState()).length === 2),
+    )
+    same(await second.untrack(), 'ok')
+    for (const who of ['one', 'two']) {
+      const expected = [
+        `any INSERT 1`,
+        'filtered',
+        'any UPDATE 1',
+        'any DELETE 1',
+        'pour 1',
+        'joined by one',
+        'left by two',
+      ]
+      for (const each of expected) await until(`${who} ${each}`, () => heard.includes(`${who} ${each}`))
+      same(heard.filter((each) => each === `${who} filtered`).length, 1)
+    }
+  },
+  'a private channel with policies (broadcast, presence, replay, realtime.send and broadcast_changes from SQL)':
+    async ({ open, wx }) => {
+      if (wx) throw new NotApplicable('this version knows no private channels')
+      const [one, two] = [await open(), await open()]
+      const name = `lounge-${room()}`
+      const heard: unknown[] = []
+      const since = Date.now() - 60_000
+      const join = async (client: Loose, topic: string, broadcast: object, events: unknown[]): Promise<Loose> => {
+        const channel = client.channel(topic, { config: { private: true, broadcast } })
+        channel.on('broadcast', { event: '*' }, ({ event, payload, meta }: Loose) =>
+          events.push([event, payload.n ?? payload.record?.label ?? null, meta?.replayed === true]),
+        )
+        channel.on('presence', { event: 'sync' }, () => {})
+        await subscribed(channel)
+        return channel
+      }
+      const first = await join(one, name, { ack: true }, heard)
+      const second = await join(two, name, { ack: true }, [])
+      same(await second.send({ type: 'broadcast', event: 'pour', payload: { n: 1 } }), 'ok')
+      dataOf(await two.rpc('announce', { room: name, n: 2 }))
+      await until('both messages', () => heard.length === 2)
+      same(heard, [
+        ['pour', 1, false],
+        ['announced', 2, false],
+      ])
+      same(await second.track({ cup: 1 }), 'ok')
+      await until('the presence', () => Object.keys(first.presenceState()).length === 1)
+      const late: unknown[] = []
+      await join(await open(), name, { replay: { since, limit: 5 } }, late)
+      await until('what was stored', () => late.length === 1)
+      same(late, [['announced', 2, true]])
+      const told: unknown[] = []
+      await join(one, 'lounge-ledger', {}, told)
+      const id = Math.floor(Math.random() * 1e9)
+      dataOf(await two.from('ledger').insert({ id, label: 'new' }))
+      await until('the row', () => told.length === 1)
+      same(told, [['INSERT', 'new', false]])
+    },
   'a private channel without a policy is refused': async ({ open, wx }) => {
     if (wx) throw new NotApplicable('this version knows no private channels')
     const channel = (await open()).channel(room(), { config: { private: true } })

@@ -23,6 +23,18 @@ insert into storage.buckets (id, name, public) values ('closed', 'closed', false
 create policy buckets on storage.buckets for all using (id <> 'closed') with check (id <> 'closed');
 create policy files on storage.objects for all using (bucket_id <> 'closed') with check (bucket_id <> 'closed');
 create function public.add(a int, b int) returns int language sql stable as 'select a + b';
+create function public.announce(room text, n int) returns void language sql security definer
+  as $$ select realtime.send(jsonb_build_object('n', n), 'announced', room, true) $$;
+create table public.ledger (id int primary key, label text);
+grant all on public.ledger to anon;
+create function public.tell_ledger() returns trigger language plpgsql security definer as $$
+begin
+  perform realtime.broadcast_changes('lounge-ledger', tg_op, tg_op, tg_table_name, tg_table_schema, new, old);
+  return null;
+end $$;
+create trigger tell after insert or update or delete on public.ledger for each row execute function public.tell_ledger();
+create policy lounge_read on realtime.messages for select to anon using (realtime.topic() like 'lounge%');
+create policy lounge_write on realtime.messages for insert to anon with check (realtime.topic() like 'lounge%');
 create function public.cheap(most int) returns setof public.tea language sql stable as 'select * from public.tea where price <= most';
 `
 
