@@ -197,6 +197,57 @@ withFlags(functions.command('logs').argument('<name>'), WHERE)
     await logsCommand(await loadConfig(flagsOf(options)), terminal, given)
   })
 
+const collections = program.command('collections').description('document collections (wx.cloud)')
+
+withFlags(collections.command('list'), WHERE)
+  .description('list collections with their permissions and indexes')
+  .action(action(async (config) => (await import('./cli/collections.ts')).listCollections(config, terminal)))
+
+const PERMISSION = 'READONLY, PRIVATE, ADMINWRITE, ADMINONLY, a security rule as JSON, or a .json file'
+
+withFlags(collections.command('create').argument('<name>').argument('[permission]', PERMISSION, 'PRIVATE'), WHERE)
+  .description('make a collection')
+  .action(
+    action(async (config, name: string, permission: string) =>
+      (await import('./cli/collections.ts')).createCollection(config, name, permission),
+    ),
+  )
+
+withFlags(collections.command('permit').argument('<name>').argument('<permission>', PERMISSION), WHERE)
+  .description('change who may do what')
+  .action(
+    action(async (config, name: string, permission: string) =>
+      (await import('./cli/collections.ts')).setPermission(config, name, permission),
+    ),
+  )
+
+withFlags(collections.command('drop').argument('<name>'), WHERE)
+  .description('drop a collection with its documents')
+  .action(action(async (config, name: string) => (await import('./cli/collections.ts')).dropCollection(config, name)))
+
+withFlags(
+  collections
+    .command('index')
+    .argument('<collection>')
+    .argument('<name>')
+    .argument('<fields...>', 'a upwards, ~a downwards, a:2dsphere for places'),
+  WHERE,
+)
+  .description('make an index')
+  .option('--unique', 'no two documents may have the same key')
+  .action(async (collection: string, name: string, fields: string[], options: Readonly<Record<string, unknown>>) => {
+    const { createIndex } = await import('./cli/collections.ts')
+    await createIndex(await loadConfig(flagsOf(options)), { collection, name, fields, unique: options.unique === true })
+  })
+
+withFlags(collections.command('drop-index').argument('<collection>').argument('<name>'), WHERE)
+  .description('drop an index')
+  .action(
+    action(async (config, collection: string, name: string) =>
+      (await import('./cli/collections.ts')).dropIndex(config, collection, name),
+    ),
+  )
+
 const db = program.command('db').description('the database as a whole')
 
 withFlags(db.command('reset').argument('[project]', 'folder that holds supabase/', '.'), WHERE)
