@@ -73,13 +73,11 @@ export class BoundChanges {
     events: BindingEvents & { readonly isNewcomer: boolean },
   ): Promise<BoundChanges> {
     const bound = new BoundChanges(events, bindings)
-    const subscribed = Promise.all(bound.#bound.map((each) => each.subscribe(live, caller)))
     try {
       // Who was here already with another token is owed what comes next, wherever this node is.
-      if (events.isNewcomer) bound.#known = await live.present.now()
-      await subscribed
+      const known = events.isNewcomer ? live.present.now() : null
+      ;[bound.#known] = await Promise.all([known, ...bound.#bound.map((each) => each.subscribe(live, caller))])
     } catch (error) {
-      await subscribed.catch(() => {})
       bound.close()
       throw error
     }

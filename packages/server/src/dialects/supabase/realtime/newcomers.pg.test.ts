@@ -1,8 +1,9 @@
 /** Who joins a node that is behind: what had committed by then is found by reading and is not told; what commits later is, whatever happens. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../../test/database.ts'
 import { eventually, type RealtimeServer, startRealtimeServer } from '../../../../test/realtime.ts'
 import { openWire, type Wire } from '../../../../test/realtime-wire.ts'
+import { AppError } from '../../../kernel/errors.ts'
 
 const ALICE = '11111111-1111-4111-8111-111111111111'
 
@@ -58,6 +59,25 @@ describe('on a node that is behind', () => {
     letGo()
     await eventually(() => told(wire).includes(3), 'the newest change')
     expect(told(wire)).toEqual([3])
+    wire.socket.terminate()
+  })
+
+  it('a join is refused in words when the database goes away, and the server lives on', async () => {
+    const { live } = server.services
+    const { present } = live
+    const away = new AppError('unavailable', 'away')
+    const slow = vi
+      .spyOn(present, 'now')
+      .mockImplementation(() => new Promise((_, reject) => setImmediate(reject, away)))
+    const failing = vi.spyOn(live, 'subscribe').mockRejectedValue(away)
+    const wire = await openWire(server)
+    expect(await wire.bind({ event: 'INSERT' })).toMatchObject({
+      status: 'error',
+      response: { reason: expect.stringContaining('DatabaseConnectionIssue') },
+    })
+    slow.mockRestore()
+    failing.mockRestore()
+    expect(await wire.bind({ event: 'INSERT' })).toMatchObject({ status: 'ok' })
     wire.socket.terminate()
   })
 
