@@ -1,4 +1,5 @@
 /** Three servers that hear each other over the database's own notify. */
-import { describeNodes } from './suite.ts'
+import { describeNodes, SOAK } from './suite.ts'
 
 describeNodes('postgres')
+if (SOAK) describeNodes('postgres', 'outbox')

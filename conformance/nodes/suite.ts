@@ -11,10 +11,10 @@ import { type Member, startTeam, type Team } from './team.ts'
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
 
 /** Longer runs also cut lines in the way that nobody is told of. */
-const SOAK = process.env.TEAHOUSE_SOAK === '1'
+export const SOAK = process.env.TEAHOUSE_SOAK === '1'
 
-export const describeNodes = (kind: 'nats' | 'postgres') =>
-  describe(`three servers on one database (bus: ${kind})`, () => {
+export const describeNodes = (kind: 'nats' | 'postgres', source: 'log' | 'outbox' = 'log') =>
+  describe(`three servers on one database (bus: ${kind}, changes: ${source})`, () => {
     let nats: TestNats | null = null
     let team: Team
     const clients = new Map<Member, StayingClient>()
@@ -27,7 +27,7 @@ export const describeNodes = (kind: 'nats' | 'postgres') =>
 
     beforeAll(async () => {
       nats = kind === 'nats' ? await startNats() : null
-      team = await startTeam({ nats, size: 3 })
+      team = await startTeam({ nats, size: 3, source })
       team.members.forEach((member, index) => {
         const { url, anonKey } = member.server.report
         clients.set(member, new StayingClient({ url, key: anonKey, name: `client ${index + 1}` }))

@@ -1,7 +1,7 @@
 /** Three real servers on one PostgreSQL, each behind lines that can be cut: to the database, and to NATS where that is the bus. */
 import pg from 'pg'
 import type { TestNats } from '../../packages/server/test/nats.ts'
-import { startTestCluster } from '../../packages/server/test/postgres.ts'
+import { startTestCluster, type TestCluster } from '../../packages/server/test/postgres.ts'
 import { startProxy, type TestProxy } from '../../packages/server/test/proxy.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -25,6 +25,8 @@ export interface TeamOptions {
   /** Null for the database's own bus. */
   readonly nats: TestNats | null
   readonly size: number
+  /** `outbox`: as a login that may not read the log. */
+  readonly source: 'log' | 'outbox'
 }
 
 const SECRET = 'a secret that all servers of this team share'
@@ -35,10 +37,10 @@ const SCHEMA = `
   create policy everyone on item for select using (true);
   alter publication supabase_realtime add table item;`
 
-export const startTeam = async ({ nats, size }: TeamOptions): Promise<Team> => {
+export const startTeam = async ({ nats, size, source }: TeamOptions): Promise<Team> => {
   // A PostgreSQL of its own: the passwords with which requests log in belong to the whole server.
   const cluster = await startTestCluster()
-  const url = new URL(cluster.url)
+  const url = new URL(source === 'log' ? cluster.url : await plainOwner(cluster))
   const members: Member[] = []
   const stop = async () => {
     for (const { server, database, bus } of members) {
@@ -80,6 +82,13 @@ const startMember = async (url: URL, nats: TestNats | null): Promise<Member> => 
     database,
     bus,
   }
+}
+
+/** A database whose owner may create roles, and may not replicate. */
+const plainOwner = async (cluster: TestCluster): Promise<string> => {
+  await query(cluster.url, "create role plain login createrole password 'plain'")
+  await query(cluster.url, 'create database plain owner plain')
+  return cluster.urlOf({ database: 'plain', user: 'plain', password: 'plain' })
 }
 
 const query = async (url: string, text: string): Promise<pg.QueryResult> => {
