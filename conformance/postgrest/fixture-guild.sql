@@ -265,6 +265,25 @@ create domain "application/openapi+json" as json;
 create function root_document() returns "application/openapi+json" immutable language sql as $$ select '{"swagger": "2.0", "info": {"title": "Own"}}'::json::guild."application/openapi+json" $$;
 create function root_plain() returns json immutable language sql as $$ select '{"hello": 1}'::json $$;
 
+-- functions of less usual results and arguments
+create domain project_domain as project;
+create function project_of_domain(id int) returns project_domain stable language sql as $$ select p::guild.project_domain from guild.project p where p.id = $1 $$;
+create function projects_of_domain() returns setof project_domain stable language sql as $$ select p::guild.project_domain from guild.project p order by p.id $$;
+create function view_rows() returns setof project_view stable language sql as $$ select * from guild.project_view order by id $$;
+create function mat_row() returns project_mat stable language sql as $$ select * from guild.project_mat order by id limit 1 $$;
+create function shift(p point_2d, by int default 1) returns point_2d immutable language sql as $$ select row(p.x + by, p.y + by)::guild.point_2d $$;
+create function many_points(ps point_2d[]) returns int immutable language sql as $$ select cardinality(ps) $$;
+create function set_of_json() returns setof json immutable language sql as $$ values ('{"a": 1}'::json), ('[2]'::json), ('null'::json) $$;
+create function set_of_arrays() returns setof int[] immutable language sql as $$ values ('{1,2}'::int[]), ('{}'::int[]) $$;
+create function set_of_out(out a int, out b text) returns setof record immutable language sql as $$ values (1, 'x'), (2, 'y') $$;
+create function table_result(n int) returns table (id int, "some name" text, doc json) immutable language sql as $$ select i, 'n' || i, json_build_object('i', i) from generate_series(1, n) i $$;
+create function types_of(c char, cs character varying(3), b bit, t timestamptz, d date, u uuid, j jsonb, n numeric) returns json immutable language sql as $$ select json_build_object('c', c, 'cs', cs, 'b', b, 't', t at time zone 'utc', 'd', d, 'u', u, 'j', j, 'n', n) $$;
+create function default_list(a int[] default '{9}', b text default null) returns json immutable language sql as $$ select json_build_object('a', a, 'b', b) $$;
+create function write_two() returns setof keyless volatile language sql as $$ insert into guild.keyless values ('w', '1'), ('w', '2') returning * $$;
+create function write_void(v text) returns void volatile language sql as $$ insert into guild.keyless values ('void', v) $$;
+create function echo_headers(names text[]) returns json stable language sql as $$ select json_object_agg(n, current_setting('request.headers', true)::json ->> n) from unnest(names) n $$;
+create table dotted (id int primary key, "a.dotted.column" text, "x->y" text, "(paren)" text, "comma,name" text, "order" int, "colon:name" text);
+
 insert into item select generate_series(1, 15);
 insert into compound values (1, 1, 5), (1, 2, null), (2, 1, 7);
 insert into text_key values ('xyyx', 'u'), ('xYYx', 'v');
@@ -328,5 +347,6 @@ insert into self_m2m values (1, 'a'), (2, 'b'), (3, 'c');
 insert into self_link values (1, 2), (1, 3), (2, 3);
 insert into shape values (1, '(1,2)', array['(1,2)', '(3,4)']::point_2d[], 'b', 'smith', '[{"k": 1}]'), (2, '(5,6)', '{}', 'A', 'potter', '[]'), (3, null, null, 'a', null, null);
 insert into account values (1, 'a@x.org', 'p', 's'), (2, 'b@y.org', 'q', null);
+insert into dotted values (1, 'dot', 'arrow', 'paren', 'comma', 5, 'colon');
 refresh materialized view project_mat;
 analyze;

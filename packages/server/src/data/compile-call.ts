@@ -1,5 +1,5 @@
 /** Calls of functions: arguments from named text values, a JSON object or the body; the result as rows, one row, or scalars. */
-import type { Catalog, Column, FunctionArgument, FunctionInfo } from '../db/catalog/catalog.ts'
+import type { Catalog, Column, FunctionArgument, FunctionInfo, Relation } from '../db/catalog/catalog.ts'
 import { type Fragment, frag, ident, join, keyword, param, type SqlValue, statement } from '../sql/sql.ts'
 import { type CompiledRequest, plannedStatement, totalSql } from './compile.ts'
 import { compileNode, countSql, selectSql } from './compile-read.ts'
@@ -24,6 +24,13 @@ export const compileCall = (request: Call, options: OutputOptions, context: Data
   if (options.maxAffected !== null && !chosen.function.returns.set) throw new DataError({ kind: 'max_affected_call' })
   const scalar = shape === 'scalar' || shape === 'scalars' || shape === 'void'
   return scalar ? scalarCall(request, chosen, shape, options, context) : rowsCall(request, chosen, options, context)
+}
+
+/** The relation whose rows a function answers, also by way of a domain. */
+export const relationOfResult = ({ returns }: FunctionInfo, catalog: Catalog): Relation | null => {
+  let type = catalog.types.get(returns.typeOid)
+  while (type !== undefined && type.kind === 'domain') type = catalog.types.get(type.baseOid)
+  return catalog.relationOfRowType(type?.oid ?? returns.typeOid) ?? null
 }
 
 /** The name by which filters and orders mean a function's plain values. */
@@ -68,12 +75,12 @@ const rowsCall = (
   context: DataContext,
 ): CompiledRequest => {
   const { function: called } = chosen
-  const relation = context.catalog.relationOfRowType(called.returns.typeOid) ?? null
+  const relation = relationOfResult(called, context.catalog)
   const source: Source = {
     alias: 't0',
     name: relation?.name ?? called.name,
     relation,
-    columns: rowColumns(called, context.catalog),
+    columns: rowColumns(called, context.catalog) ?? relation?.columns ?? null,
     row: relation === null ? ident('t0') : frag`t0::${ident(relation.schema, relation.name)}`,
   }
   const { before, call } = callSql(chosen, request.arguments)

@@ -1,4 +1,5 @@
 /** From a parsed request to what the data layer is asked for, and how its answer will be shown. */
+import { relationOfResult } from '../../../data/compile-call.ts'
 import { chooseFunction } from '../../../data/functions.ts'
 import type { Call, DataRequest, Mutation, OutputOptions, ReadNode } from '../../../data/query.ts'
 import type { DataContext } from '../../../data/source.ts'
@@ -178,7 +179,7 @@ const planCall = (rest: RestRequest, config: RestConfig, context: DataContext): 
     ? ({ kind: 'named', values: query.arguments } as const)
     : withUnnamed(readArguments(rest.body, rest.contentType, query.columns))
   const { function: called } = chooseFunction({ target, arguments: given }, context)
-  const relation = context.catalog.relationOfRowType(called.returns.typeOid) ?? null
+  const relation = relationOfResult(called, context.catalog)
   const handler = functionHandlers(called, relation, {
     ...context,
     schemas: config.schemas,
