@@ -10,10 +10,13 @@ import { Snapshot } from './windows/snapshot.ts'
 
 /** A database that does not answer makes newcomers wait; they are better off elsewhere. */
 const WITHIN_MS = 5_000
+/** Well within the time for which a snapshot is asked. */
+const SHARED_MICROS = 5_000_000
 
 export class Present {
   readonly #owner: Pool
   readonly #clock: Clock
+  #last: { readonly text: string; readonly takenAt: number; readonly snapshot: Snapshot } | null = null
   #asking: Promise<Snapshot> | null = null
   #next: Promise<Snapshot> | null = null
 
@@ -46,6 +49,13 @@ export class Present {
     return asking
   }
 
+  /** Every channel keeps its snapshot for a while, so all that see the same keep the same one. */
+  #share(text: string, takenAt: number): Snapshot {
+    if (this.#last?.text !== text || takenAt - this.#last.takenAt > SHARED_MICROS)
+      this.#last = { text, takenAt, snapshot: new Snapshot(text, takenAt) }
+    return this.#last.snapshot
+  }
+
   async #query(): Promise<Snapshot> {
     let cancel = () => {}
     const late = new Promise<never>((_, reject) => {
@@ -56,7 +66,7 @@ export class Present {
     try {
       const [answer] = await Promise.race([this.#owner.batch([{ ...currentSnapshot(), planKey: '' }]), late])
       const [text, takenAt] = answer?.rows[0] ?? []
-      return new Snapshot(text ?? '', Number(takenAt))
+      return this.#share(text ?? '', Number(takenAt))
     } finally {
       cancel()
     }
