@@ -1,10 +1,14 @@
 /** The feed of several nodes on one database: every node tells everything once and in order, whoever leads. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { startTestCluster } from '../../test/postgres.ts'
 import { eventually } from '../../test/realtime.ts'
+import { toClientConfig } from '../../test/shared-clusters.ts'
 import type { Bus } from '../bus/bus.ts'
 import { PostgresTransport } from '../bus/postgres.ts'
 import { nodeName, SharedBus } from '../bus/shared.ts'
+import { Pool } from '../db/pool.ts'
+import { prepareDatabase } from '../db/prepare/prepare.ts'
 import { systemClock } from '../kernel/clock.ts'
 import { randomIds } from '../kernel/ids.ts'
 import type { Change } from './change.ts'
@@ -190,3 +194,67 @@ describe.each(versions)('nodes that share a feed on PostgreSQL %s', (version) =>
     expect(nodes.flatMap(({ resyncs }) => resyncs)).toEqual([])
   })
 })
+
+if (process.env.TEAHOUSE_SOAK === '1') {
+  describe('nodes that share a feed when PostgreSQL is killed', () => {
+    it('lose nothing without a word, and repeat nothing', async () => {
+      const cluster = await startTestCluster({ settings: { fsync: true } })
+      const connection = toClientConfig(cluster.ownerUrl)
+      const owner = new Pool({ connection, max: 5, applicationName: 'test' })
+      await prepareDatabase(owner, connection, randomIds)
+      await owner.script('create table item (id int primary key); alter publication supabase_realtime add table item')
+      const nodes = await Promise.all(
+        [1, 2, 3].map(async () => {
+          const node = nodeName(randomIds)
+          const transport = new PostgresTransport({ connection, clock: systemClock, node })
+          const bus = new SharedBus({ transport, clock: systemClock, node, onError: () => {} })
+          await bus.start()
+          const feed = new Feed({ connection, pool: owner, clock: systemClock, ids: randomIds, bus, onError: () => {} })
+          const told: number[] = []
+          const resyncs: string[] = []
+          feed.listen({
+            changes: (batch) =>
+              void told.push(...batch.flatMap((change) => (change.op === 'INSERT' ? [Number(change.new?.[0])] : []))),
+            resync: (reason) => resyncs.push(reason),
+          })
+          await feed.start()
+          await feed.ready()
+          return { feed, bus, told, resyncs }
+        }),
+      )
+      let acknowledged = 0
+      for (let round = 0; round < 5; round++) {
+        for (let count = 0; count < 50; count++) {
+          await owner.many({ name: 'test.insert', text: 'insert into item values ($1)', values: [acknowledged + 1] })
+          acknowledged++
+        }
+        const killed = cluster.pid
+        if (killed !== null) process.kill(killed, 'SIGKILL')
+        const isBack = () =>
+          cluster.pid !== null &&
+          cluster.pid !== killed &&
+          owner.script('select 1').then(
+            () => true,
+            () => false,
+          )
+        await eventually(isBack, 'PostgreSQL is back', 60_000)
+      }
+      await eventually(
+        () => nodes.every(({ told }) => told.at(-1) === acknowledged),
+        'the newest on every node',
+        60_000,
+      )
+      for (const { told, resyncs } of nodes) {
+        expect(told).toEqual([...new Set(told)].sort((a, b) => a - b))
+        if (resyncs.length === 0) expect(told.length).toBe(acknowledged)
+      }
+      process.stdout.write(`resyncs after 5 kills: ${nodes.map(({ resyncs }) => resyncs.length)}\n`)
+      for (const { feed, bus } of nodes) {
+        await feed.stop()
+        await bus.stop()
+      }
+      await owner.end()
+      await cluster.stop()
+    }, 180_000)
+  })
+}
