@@ -163,7 +163,9 @@ describe.each(['18', '15'] as const)('on PostgreSQL %s', (version) => {
         await expect(buckets.empty(actor, 'own')).rejects.toMatchObject({ reason: 'bucket_not_found' })
         await expect(buckets.remove(actor, 'own')).rejects.toMatchObject({ reason: 'bucket_not_found' })
       }
-      expect((await buckets.list(service, {})).length).toBe(COMBINATIONS.length + 1)
+      // The bucket of another dialect is there from the beginning.
+      const found = (await buckets.list(service, {})).filter(({ id }) => id !== 'cloud')
+      expect(found.length).toBe(COMBINATIONS.length + 1)
     })
 
     it('can be opened to users one command at a time', async () => {
