@@ -9,6 +9,8 @@ const RATE = 200
 /** Sockets that one load process holds; more need a second one. */
 const PER_PROCESS = 5000
 
+const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
 const pathOf = (product) => `/realtime/v1/websocket?apikey=${product.report.anonKey}&vsn=1.0.0`
 
 const joinText = (topic, changes, token) =>
@@ -40,8 +42,18 @@ const openAll = async ({ child, product }, sockets) => {
       own: joined.reduce((sum, each) => sum + each.own, 0),
     },
     reset: () => call('reset'),
+    /** What has arrived, once it is as much as expected or nothing came for a while. Which process holds the receivers is chance. */
     heard: async (expected) => {
-      const all = await call('heard', (part) => ({ expected: (expected * part.sockets.length) / sockets.length }))
+      let before = -1
+      let count = 0
+      while (count < expected && count !== before) {
+        before = count
+        for (let step = 0; step < 20 && count < expected; step += 1) {
+          await later(100)
+          count = (await call('count')).reduce((sum, each) => sum + each, 0)
+        }
+      }
+      const all = await call('heard')
       return all.flatMap(({ times }) => [...times])
     },
     close: async () => {
