@@ -255,6 +255,10 @@ declare
   k bytea;
   best bytea;
 begin
+  -- Most paths are one step to one value.
+  if cardinality(path) = 1 and jsonb_typeof(v) = 'object' and jsonb_typeof(v -> path[1]) is distinct from 'array' then
+    return bson.key(v -> path[1]);
+  end if;
   foreach each in array bson.reach(v, path, false) loop
     if jsonb_typeof(each) = 'array' then
       if each = '[]' then

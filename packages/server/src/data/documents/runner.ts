@@ -18,6 +18,8 @@ export type Batch = (statements: readonly Statement[]) => Promise<readonly RawRe
 export interface Runner {
   /** One round trip and one transaction. */
   read(caller: Caller, statements: readonly Statement[]): Promise<readonly RawResult[]>
+  /** One round trip and one transaction that writes. */
+  once(caller: Caller, operation: Operation, statements: readonly Statement[]): Promise<readonly RawResult[]>
   /** Several round trips in one transaction. Tried again when another one was in the way, unless a client holds the transaction. */
   write<T>(caller: Caller, operation: Operation, work: (batch: Batch) => Promise<T>): Promise<T>
   /** Like `write`, but sees one state of the database throughout. */
@@ -44,6 +46,7 @@ const ATTEMPTS = 5
 
 export const poolRunner = (pool: Pool): Runner => ({
   read: (caller, statements) => runAs(pool, { ...scopeOf(caller, 'read'), readOnly: true }, statements),
+  once: (caller, operation, statements) => retrying(() => runAs(pool, scopeOf(caller, operation), statements)),
   write: (caller, operation, work) => retrying(() => inTransaction(pool, caller, operation, work)),
   snapshot: (caller, work) => inTransaction(pool, caller, 'read', work, SNAPSHOT),
 })
@@ -89,6 +92,7 @@ export const transactionRunner = (tx: Transaction): Runner => {
   }
   return {
     read: (caller, statements) => inside(caller, 'read', (batch) => batch(statements)),
+    once: (caller, operation, statements) => inside(caller, operation, (batch) => batch(statements)),
     write: inside,
     snapshot: (caller, work) => inside(caller, 'read', work),
   }

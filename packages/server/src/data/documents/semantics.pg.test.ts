@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runs } from '../../../test/arbitraries.ts'
 import { server, startTestEngine, type TestEngine } from '../../../test/document-engine.ts'
-import { document, order, type Plain, query } from '../../../test/documents.ts'
+import { document, order, type Plain, query, update } from '../../../test/documents.ts'
 import { pattern, patternText } from '../../../test/patterns.ts'
 import { compareValues } from '../../expr/bson/compare.ts'
 import { keyOf } from '../../expr/bson/key.ts'
@@ -16,6 +16,7 @@ import { docFromJsonText, fromJson } from './ejson.ts'
 import { parseQuery } from './parse-query.ts'
 import { orderTerms } from './reading.ts'
 import { toStored } from './stored.ts'
+import { applyUpdate, parseUpdate } from './update/apply.ts'
 
 let engine: TestEngine
 let documents: TestEngine['documents']
@@ -122,6 +123,36 @@ describe('values in the database', () => {
         expect(await documents.count(server, { collection: 'indexed', query: q })).toBe(expected.length)
       }),
       runs(70),
+    )
+  })
+
+  it('are changed as memory changes them', async () => {
+    await documents.collections.create(server, 'changed', 'ADMINONLY')
+    let count = 0
+    const top = fc.tuple(fc.constantFrom('a', 'b'), fc.constantFrom(1, -3, 0.5, 'x', null, 2_000_000_000)).map(([field, v]) => (typeof v === 'number' ? { $inc: { [field]: v } } : { $set: { [field]: v }, $unset: { c: '' } })) // biome-ignore format: one sentence
+    await fc.assert(
+      fc.asyncProperty(document, fc.oneof(update, top), async (plain, change) => {
+        count += 1
+        const before = docFromJsonText(JSON.stringify({ ...plain, _id: `c${count}` }))
+        await documents.insert(server, { collection: 'changed', documents: [before] })
+        const query = parsed({ _id: `c${count}` })
+        const attempt = async (work: () => Promise<Doc> | Doc) => {
+          try {
+            return keyOf(await work()).toString('hex')
+          } catch (error) {
+            return String(error)
+          }
+        }
+        const expected = await attempt(() =>
+          applyUpdate(parseUpdate(parsed(change), 0), before, { inserting: false, now: 0 }),
+        )
+        const got = await attempt(async () => {
+          await documents.update(server, { collection: 'changed', query, update: parsed(change) })
+          return (await documents.find(server, { collection: 'changed', query, limit: 1 }))[0] ?? before
+        })
+        expect([JSON.stringify(change), got]).toEqual([JSON.stringify(change), expected])
+      }),
+      runs(150),
     )
   })
 

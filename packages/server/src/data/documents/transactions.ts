@@ -116,6 +116,7 @@ export class OpenTransactions {
     }
     return {
       read: (caller, statements) => inTurn((runner) => runner.read(caller, statements)),
+      once: (caller, operation, statements) => inTurn((runner) => runner.once(caller, operation, statements)),
       write: <T>(
         ...[caller, operation, work]: [Caller, Parameters<Runner['write']>[1], (batch: Batch) => Promise<T>]
       ) => inTurn((runner) => runner.write(caller, operation, work)),

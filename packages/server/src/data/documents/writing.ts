@@ -11,6 +11,7 @@ import { idOf, writableDoc } from './content.ts'
 import { DocumentError } from './errors.ts'
 import { parseQuery } from './parse-query.ts'
 import { isExact, type Plan, planQuery } from './plan.ts'
+import { quickUpdate, runQuickUpdate } from './quick-update.ts'
 import { candidates } from './reading.ts'
 import { insertRows, removeRows, writeRows } from './relational.ts'
 import type { DocumentId, InsertRequest, RemoveRequest, UpdatedDocument, UpdateRequest } from './requests.ts'
@@ -33,12 +34,17 @@ export const insert = async (
     throw new DocumentError('invalid_param', `at most ${MAX_INSERT} documents at once`)
   const now = context.clock.now()
   const documents = request.documents.map((each) => writableDoc(each, now))
-  return onCollection(context, request.collection, (target, checked) =>
-    context.runner(request.transaction).write(caller, 'create', async (batch) => {
+  return onCollection(context, request.collection, (target, checked) => {
+    const runner = context.runner(request.transaction)
+    const scope = { context, caller, target }
+    // One statement needs no transaction of its own. What it inserts is checked by the policies of this moment, so a plan that was old does no harm.
+    if (target.relation === null)
+      return insertDocuments(scope, (statements) => runner.once(caller, 'create', statements), documents)
+    return runner.write(caller, 'create', async (batch) => {
       await checked(batch, [])
-      return insertDocuments({ context, caller, target }, batch, documents)
-    }),
-  )
+      return insertDocuments(scope, batch, documents)
+    })
+  })
 }
 
 interface WriteScope {
@@ -132,9 +138,15 @@ export const update = async (
       })
       if (options.returning && !isTrusted(caller))
         await context.access.check(caller, target, { operation: 'read', query: change.query, data: undefined })
-      return context
-        .runner(request.transaction)
-        .write(caller, 'update', (batch) => updateOnce(scope, batch, checked, change))
+      const runner = context.runner(request.transaction)
+      const quick = options.returning
+        ? null
+        : quickUpdate(target, owned(caller, target, change.query, 'update'), change)
+      if (quick !== null) {
+        const done = await runQuickUpdate((statements) => runner.once(caller, 'update', statements), quick)
+        if (done !== null) return done
+      }
+      return runner.write(caller, 'update', (batch) => updateOnce(scope, batch, checked, change))
     })
   return change.upsert && request.transaction === undefined ? retryingUpsert(attempt) : attempt()
 }
@@ -151,7 +163,8 @@ const retryingUpsert = async <T>(attempt: () => Promise<T>): Promise<T> => {
   }
 }
 
-interface Change {
+/** An update, read and ready. */
+export interface Change {
   readonly now: number
   readonly update: Update
   readonly query: DocExpr

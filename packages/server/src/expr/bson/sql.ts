@@ -51,8 +51,31 @@ const leafSql = ({ path, test }: Leaf, source: DocSource, depth: number): Fragme
     path.length === 0 ? frag`array[${value}]` : frag`bson.reach(${value}, ${steps}::text[], ${keyword(String(expand))})`
   if (test.op === 'elements') return elementsSql(test, found(false), depth)
   if (test.op === 'size') return frag`bson.has_size(${found(false)}, ${test.size}::integer)`
-  return testSql(test, found(true))
+  const general = testSql(test, found(true))
+  const quick = path.length === 0 || steps.length !== 1 || general === 'unsupported' ? null : quickTest(test)
+  if (general === 'unsupported' || quick === null) return general
+  const field = frag`${value} -> ${steps[0] ?? ''}::text`
+  // Arrays and tagged values take the general way; any other type than the one that is asked for cannot match.
+  return frag`(case jsonb_typeof(${field}) when ${keyword(`'${quick.type}'`)} then ${quick.test(field)} when 'array' then ${general} when 'object' then ${general} else false end)`
 }
+
+/** A test of one plain value, without a function call: a text, a boolean or a whole number. */
+const quickTest = (test: Test): { readonly type: string; readonly test: (field: Fragment) => Fragment } | null => {
+  if (test.op !== 'eq' && !(test.op in SIGNS)) return null
+  const operator = test.op as keyof typeof SIGNS // Just seen to be one of them.
+  const value = 'value' in test ? test.value : null
+  const sign = keyword(SIGNS[operator])
+  if (typeof value === 'string') {
+    return { type: 'string', test: (field) => frag`(${field}) #>> '{}' collate "C" ${sign} ${value}::text` }
+  }
+  if (typeof value === 'boolean' && operator === 'eq') {
+    return { type: 'boolean', test: (field) => frag`${field} = ${String(value)}::jsonb` }
+  }
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) return null
+  return { type: 'number', test: (field) => frag`${field} ${sign} ${String(value)}::jsonb` }
+}
+
+const SIGNS = { eq: '=', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
 
 const testSql = (test: Exclude<Test, { op: 'elements' | 'size' }>, found: Fragment): Fragment | 'unsupported' => {
   switch (test.op) {

@@ -28,7 +28,7 @@ export interface Update {
   readonly steps: readonly Step[]
 }
 
-interface Step {
+export interface Step {
   readonly operator: Operator
   readonly field: string
   readonly path: readonly string[]
