@@ -222,7 +222,7 @@ const lazyExports = `
 exports._named(exports);
 ${Object.entries(LAZY)
   .filter(([, { names }]) => names.length > 0)
-  .map(([file, { names }]) => `lazily("${names.join(' ')}", function () { return require("./${file}"); });`)
+  .map(([file, { names }]) => `lazily("${names.join(' ')}", exports._lazy._${file.replace('.js', '')});`)
   .join('')}
 function lazily(names, load) {
   names.split(" ").forEach(function (name) {

@@ -118,8 +118,9 @@ describe('the files', () => {
       require('./index.js') as typeof import('./index.ts')
     const url = new URL('rest/v1/notes?select=*&text=like.%E8%8C%B6%25', 'https://tea.example.com:8443/base/')
     url.searchParams.set('order', '茶 id')
+    url.protocol = 'wss:'
     expect(url.href).toBe(
-      'https://tea.example.com:8443/base/rest/v1/notes?select=*&text=like.%E8%8C%B6%25&order=%E8%8C%B6+id',
+      'wss://tea.example.com:8443/base/rest/v1/notes?select=*&text=like.%E8%8C%B6%25&order=%E8%8C%B6+id',
     )
     new URLSearchParams({ a: '1 2' }).get('a')
     const runtime = createRuntime()
@@ -188,13 +189,22 @@ describe('on an old platform', () => {
   })
 
   it('supabase-js makes a client, and asks nothing of what is not there', async () => {
-    const { require } = load()
+    const { require, loaded } = load()
     const { createClient } = require('./supabase.js') as typeof import('./supabase.ts')
     const client = createClient('https://tea.example.com', 'key')
     expect((await client.auth.getSession()).data.session).toBeNull()
     expect(client.storage.from('a').getPublicUrl('茶.png').data.publicUrl).toBe(
       'https://tea.example.com/storage/v1/object/public/a/%E8%8C%B6.png',
     )
+    // A question to the server, and no answer.
+    client
+      .from('notes')
+      .select('*')
+      .eq('text', '茶')
+      .then(() => {})
+    await new Promise((resolve) => setTimeout(resolve, 0))
     await client.auth.stopAutoRefresh()
+    // Of the adapter no more than requests and sockets need.
+    expect(loaded().sort()).toEqual(['./index.js', './realtime.js', './supabase.js'])
   })
 })

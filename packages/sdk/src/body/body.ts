@@ -20,7 +20,7 @@ export const readAlready = (): TypeError => typeError('the body was read already
 export function contentOf(init: unknown): { content: Content; type: string } {
   if (init === undefined || init === null) return { content: null, type: '' }
   if (isStream(init)) {
-    if (init.locked || init._disturbed) throw typeError('the stream was read already')
+    if (init.locked || init._disturbed) throw readAlready()
     return { content: init, type: '' }
   }
   if (isBlob(init)) return { content: init, type: init.type }

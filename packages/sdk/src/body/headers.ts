@@ -8,13 +8,13 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/
 
 function nameOf(value: unknown): string {
   const name = String(value)
-  if (!TOKEN.test(name)) throw typeError(`Headers: "${name}" is not a header name`)
+  if (!TOKEN.test(name)) throw typeError(`"${name}" is not a header name`)
   return name.toLowerCase()
 }
 
 function cleanValue(raw: unknown): string {
   const value = String(raw).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '')
-  if (/[\0\r\n]|[^\0-\xff]/.test(value)) throw typeError('Headers: not a header value')
+  if (/[\0\r\n]|[^\0-\xff]/.test(value)) throw typeError('not a header value')
   return value
 }
 
@@ -25,7 +25,7 @@ export class Headers extends Pairs<string> {
   constructor(init?: HeadersInit | null) {
     super()
     if (init === undefined) return
-    if (typeof init !== 'object' || init === null) throw typeError('Headers: not a list of headers')
+    if (typeof init !== 'object' || init === null) throw typeError('not a list of headers')
     for (const pair of pairsIn(init)) this.append(String(pair[0]), String(pair[1]))
   }
 

@@ -29,8 +29,8 @@ const KNOWN = /^(delete|get|head|options|post|put)$/i
 
 function methodOf(value: string): string {
   const method = String(value)
-  if (!/^[!#$%&'*+\-.^_`|~\da-z]+$/i.test(method)) throw typeError(`"${method}" is not a method`)
-  if (/^(connect|trace|track)$/i.test(method)) throw typeError(`the method ${method} is forbidden`)
+  if (!/^[!#$%&'*+\-.^_`|~\da-z]+$/i.test(method) || /^(connect|trace|track)$/i.test(method))
+    throw typeError(`"${method}" is not a method that can be sent`)
   // The standard normalises six names; `patch` would stay as it is and fail at servers, so it is one more here.
   return KNOWN.test(method) || /^patch$/i.test(method) ? method.toUpperCase() : method
 }

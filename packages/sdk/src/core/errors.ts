@@ -33,9 +33,5 @@ export class DOMException {
 }
 Object.setPrototypeOf(DOMException.prototype, Error.prototype)
 
-/** A TypeError that keeps what caused it. */
-export function typeError(message: string, cause?: unknown): TypeError {
-  const error = new TypeError(message)
-  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
-  return error
-}
+/** What the standards throw most. */
+export const typeError = (message: string): TypeError => new TypeError(message)

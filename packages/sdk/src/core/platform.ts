@@ -92,7 +92,7 @@ export interface Wx {
 
 /** The mini-program's `wx`. Throws where there is none. */
 export function platform(): Wx {
-  if (typeof wx === 'undefined') throw new Error('wx is not defined: this runs in a mini-program only')
+  if (typeof wx === 'undefined') throw new Error('wx is not defined')
   return wx
 }
 

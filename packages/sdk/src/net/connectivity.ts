@@ -19,28 +19,26 @@ export interface Connectivity {
   onShow(listener: () => void): () => void
 }
 
-class Calls {
-  _list: readonly (() => void)[] = []
-
-  add(listener: () => void): () => void {
-    this._list = this._list.concat(listener)
-    return () => {
-      this._list = this._list.filter((one) => one !== listener)
-    }
-  }
-
-  run(): void {
-    for (const listener of this._list) listener()
+/** Adds a listener to a list; the answer takes it away again. Lists are never changed, so that a listener may come and go as it is called. */
+type Listeners = { _list: readonly (() => void)[] }
+const none = (): Listeners => ({ _list: [] })
+function run(listeners: Listeners): void {
+  for (const listener of listeners._list) listener()
+}
+function add(listeners: Listeners, listener: () => void): () => void {
+  listeners._list = listeners._list.concat(listener)
+  return () => {
+    listeners._list = listeners._list.filter((one) => one !== listener)
   }
 }
 
 /** Watches the app's life and the network, for as long as the app lives. */
 class Watch implements Connectivity {
   isOnline = true
-  private _wake = new Calls()
-  private _hide = new Calls()
-  private _show = new Calls()
-  private _back = new Calls()
+  private _wake = none()
+  private _hide = none()
+  private _show = none()
+  private _back = none()
   private _hiddenSince: number | null = null
   private _network: string | null = null
   private _lastTick = 0
@@ -49,7 +47,7 @@ class Watch implements Connectivity {
   constructor(wx: Wx) {
     wx.onAppHide(() => {
       this._hiddenSince = now()
-      this._hide.run()
+      run(this._hide)
     })
     wx.onAppShow(() => this._shown())
     wx.onNetworkStatusChange(({ isConnected, networkType }) => this._networkChanged(isConnected, networkType))
@@ -62,7 +60,7 @@ class Watch implements Connectivity {
   ready(): Promise<void> {
     if (!this.isHidden && this.isOnline) return Promise.resolve()
     return new Promise((resolve) => {
-      const remove = this._back.add(() => {
+      const remove = add(this._back, () => {
         remove()
         resolve()
       })
@@ -70,7 +68,7 @@ class Watch implements Connectivity {
   }
 
   onWake(listener: () => void): () => void {
-    const remove = this._wake.add(listener)
+    const remove = add(this._wake, listener)
     if (this._timer === null) this._startTimer()
     return () => {
       remove()
@@ -81,19 +79,19 @@ class Watch implements Connectivity {
   }
 
   onHide(listener: () => void): () => void {
-    return this._hide.add(listener)
+    return add(this._hide, listener)
   }
 
   onShow(listener: () => void): () => void {
-    return this._show.add(listener)
+    return add(this._show, listener)
   }
 
   private _shown(): void {
     const away = this._hiddenSince === null ? 0 : now() - this._hiddenSince
     this._hiddenSince = null
     this._lastTick = now()
-    if (away >= GRACE) this._wake.run()
-    this._show.run()
+    if (away >= GRACE) run(this._wake)
+    run(this._show)
     this._settle()
   }
 
@@ -101,13 +99,13 @@ class Watch implements Connectivity {
     const isSame = this._network === type && this.isOnline === isConnected
     this._network = type
     this.isOnline = isConnected
-    if (isConnected && !isSame) this._wake.run()
+    if (isConnected && !isSame) run(this._wake)
     this._settle()
   }
 
   /** What waits for the app and the network goes on when both are there. */
   private _settle(): void {
-    if (!this.isHidden && this.isOnline) this._back.run()
+    if (!this.isHidden && this.isOnline) run(this._back)
   }
 
   private _startTimer(): void {
@@ -120,7 +118,7 @@ class Watch implements Connectivity {
     const passed = now() - this._lastTick
     this._timer = null
     // Hidden apps tick late by nature: onAppShow deals with them.
-    if (!this.isHidden && passed > TICK + GRACE) this._wake.run()
+    if (!this.isHidden && passed > TICK + GRACE) run(this._wake)
     if (!(this._wake._list.length === 0) && this._timer === null) this._startTimer()
   }
 }

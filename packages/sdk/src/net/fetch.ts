@@ -105,17 +105,17 @@ function retrying({ wx, gate, connectivity }: FetchParts, options: FetchOptions)
     if (waiting >= (maxWaiting ?? 100))
       return Promise.reject(error ?? typeError('too many requests wait for the network'))
     waiting++
+    let forget = () => {}
+    const end = () => {
+      waiting--
+      forget()
+    }
     return new Promise<void>((resolve, reject) => {
-      let over = false
-      const end = (settle: () => void) => {
-        if (over) return
-        over = true
-        waiting--
-        forget()
-        settle()
-      }
-      const forget = onAbort(request.signal, () => end(() => reject(request.signal.reason)))
-      void connectivity.ready().then(() => end(resolve))
+      forget = onAbort(request.signal, () => reject(request.signal.reason))
+      void connectivity.ready().then(resolve)
+    }).then(end, (reason) => {
+      end()
+      throw reason
     })
   }
   const attempt = (request: Request, number: number): Promise<Response> =>

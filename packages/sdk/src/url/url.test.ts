@@ -5,6 +5,7 @@ import '../testing/lazy.ts'
 import { parseUrl } from './parse.ts'
 import { serialize, type UrlRecord } from './record.ts'
 import { URLSearchParams as OurParams } from './search-params.ts'
+import { setPart } from './setters.ts'
 import { URL as OurUrl } from './url.ts'
 
 // The long run, and a busy machine.
@@ -155,7 +156,19 @@ describe('URL, against the one of Node', () => {
     const path = fc.array(letters, { maxLength: 4 }).map((parts) => parts.map((part) => `/${part}`).join(''))
     const address = fc.record({
       scheme: fc.constantFrom('http', 'https', 'ws', 'wss'),
-      host: fc.constantFrom('h', 'tea.example.com', 'a-b.c', '127.0.0.1', '1.2.3', '256.1.1.1', 'a.1', 'x.0x1', 'a..b'),
+      host: fc.constantFrom(
+        'h',
+        'tea.example.com',
+        'h@h',
+        'u:p@tea.example.com',
+        'a-b.c',
+        '127.0.0.1',
+        '1.2.3',
+        '256.1.1.1',
+        'a.1',
+        'x.0x1',
+        'a..b',
+      ),
       port: fc.constantFrom('', ':', ':80', ':443', ':08000', ':65535', ':65536', ':99999'),
       path,
       query: fc.oneof(
@@ -177,6 +190,15 @@ describe('URL, against the one of Node', () => {
         const whole = `${scheme}://${host}${port}${way}${query}${hash}`
         expect(href(() => new OurUrl(whole))).toBe(fully(whole, null))
         const on = parseUrl(whole, null)
+        for (const part of ['protocol', 'pathname'] as const)
+          for (const value of [text, way, scheme, `${scheme}:`, '$`https', '$&']) {
+            if (on === null) continue
+            const fullySet = new OurUrl(whole)
+            setPart(fullySet, part, value)
+            const quicklySet = new OurUrl(whole)
+            Reflect.set(quicklySet, part, value)
+            expect(quicklySet.href).toBe(fullySet.href)
+          }
         expect(href(() => new OurUrl(text, whole))).toBe(on ? fully(text, on) : 'TypeError')
       }),
       runs,

@@ -106,8 +106,20 @@ export class URL {
   }
 
   _set(name: string, value: unknown): void {
+    const quick = quickly(this._with(name, String(value)), null)
     if (name === 'href') this._read(parse(value))
+    else if (quick) this._url = quick
     else lazy._extras()._setPart(this, name, value)
+  }
+
+  /** The whole address with another scheme or path, as clients make that of their sockets; empty for what the parser of the standard does. */
+  private _with(name: string, value: string): string {
+    const { origin, pathname, href } = this
+    const rest = href.slice(origin.length + pathname.length)
+    // The origin does not show them.
+    if (this.username || this.password) return ''
+    if (name === 'protocol') return origin.replace(/.*?:/, () => `${value}:`.replace('::', ':')) + pathname + rest
+    return name === 'pathname' && /^\/[^?#]*$/.test(value) ? origin + value + rest : ''
   }
 
   private _read(parsed: UrlRecord | null): void {
