@@ -106,9 +106,14 @@ export const createHasher = (): Hasher => {
   const living = lanes.filter(({ failed }) => !failed)
   const [idlest] = living.sort((left, right) => left.load - right.load)
   if (idlest !== undefined && (idlest.load === 0 || living.length >= MOST_LANES)) return idlest.hasher()
-  const lane = new Lane()
-  lanes.splice(0, lanes.length, ...living, lane)
-  return lane.hasher()
+  try {
+    const lane = new Lane()
+    lanes.splice(0, lanes.length, ...living, lane)
+    return lane.hasher()
+  } catch {
+    // A process that may start no threads, by Node's permissions for example, hashes by itself.
+    return inlineHasher()
+  }
 }
 
 /** Without threads. */

@@ -2,7 +2,9 @@
  * From a stream into a file, with the MD5 of what passed.
  *
  * Bodies arrive in chunks of 64 KB at most. Writing each as it comes costs a trip to the thread pool per chunk, which on a busy machine was a
- * third of an upload's processor time; so they are gathered into pieces, and what is no larger than one piece is written at once.
+ * third of an upload's processor time; so they are gathered into pieces, and what is no larger than one piece is written at once. For 100 MB,
+ * chunk by chunk with the hash in the event loop took 268 ms of processor time, all of it in the way of other requests but the writing; pieces
+ * of 128, 256 and 512 KB with the hash beside them 304, 238 and 223 ms, of which the event loop has the copying alone.
  */
 import { createHash } from 'node:crypto'
 import type { StoredBlob } from '../blob-store.ts'
