@@ -21,6 +21,7 @@ export const budgets = {
   'realtime.js': 8 * 1024,
   'extras.js': 14 * 1024,
   'tus.js': 6 * 1024,
+  'cloud.js': 30 * 1024,
   'supabase.js': 300 * 1024,
 }
 
@@ -301,7 +302,8 @@ async function mangled(code, cache) {
   const { code: result, mangleCache } = await mangle(code, {
     target: 'es5',
     mangleProps: /^_[a-zA-Z]/,
-    reserveProps: /^__/,
+    // `_id` and `_openid` are names of documents.
+    reserveProps: /^(__|_id$|_openid$)/,
     mangleCache: cache,
     legalComments: 'none',
   })
@@ -335,7 +337,8 @@ export async function bundles({ supabase } = {}) {
   }
   for (const file of Object.keys(LAZY))
     files[file] = await ourFile(source(LAZY[file].entry), { plugins: [asLazy(file)] })
-  files['tus.js'] = await ourFile(source('tus.ts'), { plugins: [aliases(entry)] })
+  for (const name of ['tus', 'cloud'])
+    files[`${name}.js`] = await ourFile(source(`${name}.ts`), { plugins: [aliases(entry)] })
   const theirCode = await bundle(source('supabase.ts'), { plugins: [aliases(entry)], injects: true })
   return { ...files, 'supabase.js': await minified(await toEs5(theirCode, theirs, false)) }
 }

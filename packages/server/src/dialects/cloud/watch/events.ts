@@ -36,15 +36,23 @@ export const initEvents = (documents: Iterable<WatchedDocument>, id: number): re
     Doc: textOf(document),
   }))
 
-/** One event. `known` is the document as the client has it. */
-export const wireEvent = (event: DocumentEvent, id: number, known: Doc | undefined): WireEvent => {
+export interface Telling {
+  readonly id: number
+  /** The document as the client has it. */
+  readonly known: Doc | undefined
+  /** Whether the list has a limit: then others can push a document in or out. */
+  readonly limited: boolean
+}
+
+/** One event. */
+export const wireEvent = (event: DocumentEvent, { id, known, limited }: Telling): WireEvent => {
   if (event.kind === 'leave') {
-    const [dataType, docId] = [leaveType(event), known === undefined ? event.key : idOf(known, event.key)]
+    const [dataType, docId] = [leaveType(event, limited), known === undefined ? event.key : idOf(known, event.key)]
     return { ID: id, DataType: dataType, QueueType: 'dequeue', DocID: docId, Doc: NONE }
   }
   const { document, key } = event
   const base = { ID: id, DocID: idOf(document, key), Doc: textOf(document) }
-  if (event.kind === 'enter') return { ...base, DataType: enterType(event), QueueType: 'enqueue' }
+  if (event.kind === 'enter') return { ...base, DataType: enterType(event, limited), QueueType: 'enqueue' }
   return {
     ...base,
     DataType: 'update',
@@ -53,11 +61,16 @@ export const wireEvent = (event: DocumentEvent, id: number, known: Doc | undefin
   }
 }
 
-const enterType = ({ cause }: DocumentEvent): 'add' | 'update' | 'limit' =>
-  cause === 'INSERT' ? 'add' : cause === 'UPDATE' ? 'update' : 'limit'
+/** Without a cause, the list was read anew: what is new in it was added, as far as anybody can tell. */
+const enterType = ({ cause }: DocumentEvent, limited: boolean): 'add' | 'update' | 'limit' => {
+  if (cause === null) return limited ? 'limit' : 'add'
+  return cause === 'UPDATE' ? 'update' : 'add'
+}
 
-const leaveType = ({ cause }: DocumentEvent): 'remove' | 'update' | 'limit' =>
-  cause === 'DELETE' ? 'remove' : cause === 'UPDATE' ? 'update' : 'limit'
+const leaveType = ({ cause }: DocumentEvent, limited: boolean): 'remove' | 'update' | 'limit' => {
+  if (cause === null) return limited ? 'limit' : 'remove'
+  return cause === 'UPDATE' ? 'update' : 'remove'
+}
 
 const changesOf = (before: Doc, after: Doc): Pick<WireEvent, 'UpdatedFields' | 'removedFields'> => {
   const updated = new Map<string, Value>()

@@ -20,6 +20,7 @@ export class KeptWatch implements DocumentSink {
   readonly queryId: string
   /** Whom it belongs to: nobody else may go on with it. */
   readonly owner: string
+  readonly #limited: boolean
   #window: Window | null = null
   #client: WatchClient | null = null
   #current = 1
@@ -28,9 +29,10 @@ export class KeptWatch implements DocumentSink {
   readonly #steps: (readonly WireEvent[])[] = []
   #ended: string | null = null
 
-  constructor(queryId: string, owner: string) {
+  constructor(queryId: string, owner: string, limited: boolean) {
     this.queryId = queryId
     this.owner = owner
+    this.#limited = limited
   }
 
   /** The number of the last step. */
@@ -73,7 +75,7 @@ export class KeptWatch implements DocumentSink {
       const known = this.#documents.get(event.key)
       if (event.kind === 'leave') this.#documents.delete(event.key)
       else this.#documents.set(event.key, event.document)
-      return wireEvent(event, id, known)
+      return wireEvent(event, { id, known, limited: this.#limited })
     })
     this.#steps.push(told)
     if (this.#steps.length > MAX_STEPS) this.#steps.shift()
