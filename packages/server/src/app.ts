@@ -223,7 +223,7 @@ const createHttp = async (services: Services, world: World, routes: Route[]): Pr
   http.addHook('onRoute', ({ method, url }) => {
     for (const each of Array.isArray(method) ? method : [method]) routes.push({ method: each, url })
   })
-  registerHealth(http, () => database.requests.run(ping))
+  registerHealth(http, { check: () => database.requests.run(ping), loaded: () => catalog.current })
   const signer = createUrlSigner({ secret: derivedSecret(services.keys.jwtSecret, 'signed urls'), clock })
   const externalUrl = createExternalUrl({ trustedProxies: config.trustedProxies, configured: config.externalUrl })
   const noteCaller = (request: FastifyRequest): void => {

@@ -272,8 +272,11 @@ describe('the health of the server', () => {
   it('is ok while the check passes, and 503 with a time to retry while it does not', async () => {
     let away = false
     const { url } = await start((http) =>
-      registerHealth(http, async () => {
-        if (away) throw new Error('no connection')
+      registerHealth(http, {
+        check: async () => {
+          if (away) throw new Error('no connection')
+        },
+        loaded: () => true,
       }),
     )
     const fine = await fetch(`${url}/health`)
@@ -282,6 +285,26 @@ describe('the health of the server', () => {
     const ill = await fetch(`${url}/health`)
     expect([ill.status, ill.headers.get('retry-after')]).toEqual([503, '1'])
     expect((await fetch(`${url}/health`, { method: 'HEAD' })).status).toBe(503)
+  })
+
+  it('is told by a status alone at /live and /ready, the latter once the schema is known', async () => {
+    let known = false
+    const { url } = await start((http) =>
+      registerHealth(http, {
+        check: async () => {},
+        loaded: () => {
+          if (!known) throw new Error('not yet')
+        },
+      }),
+    )
+    const ask = async (path: string) => {
+      const answer = await fetch(url + path)
+      return [answer.status, await answer.text()]
+    }
+    expect(await ask('/live')).toEqual([200, ''])
+    expect(await ask('/ready')).toEqual([503, ''])
+    known = true
+    expect(await ask('/ready')).toEqual([200, ''])
   })
 })
 

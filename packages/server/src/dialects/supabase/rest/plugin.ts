@@ -38,7 +38,7 @@ export interface RestServices {
   readonly authenticator?: string
 }
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const
 
 /** Mount with a prefix, for example `/rest/v1`. `request.caller` must have been set by then. */
 export const restDialect =
