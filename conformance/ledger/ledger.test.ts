@@ -34,8 +34,8 @@ const stageFor = async (faults: readonly Fault[], seed: number): Promise<Stage> 
   return externalStage(cluster)
 }
 
-const play = async (faults: readonly Fault[], seed: number): Promise<Round> => {
-  const stage = await stageFor(faults, seed)
+/** Plays one round; whether the stage can be used again is the caller's to decide. */
+const play = async (stage: Stage, faults: readonly Fault[], seed: number): Promise<Round> => {
   try {
     const round = await playRound(stage, faults, seed)
     const found = violations(round.verdict)
@@ -48,51 +48,69 @@ const play = async (faults: readonly Fault[], seed: number): Promise<Round> => {
       `seed ${seed}: ${error instanceof Error ? error.stack : error}\n${stage.logs().slice(-4_000)}\n`,
     )
     throw error
-  } finally {
-    await stage.stop()
   }
 }
 
 const NONE = [0, 0, 0, 0, 0]
 
-if (SOAK) {
-  describe('twenty rounds of each fault', () => {
-    const rounds: Round[] = []
-    const failures: string[] = []
+/** Rounds of one fault that follow each other on one stage: servers that have been through more than one thing. */
+const IN_A_ROW = 5
 
-    // A run that is filtered proves nothing about the others, so it leaves no page. The page is written after each round: a long run may be cut short.
-    afterEach(async () => {
-      if (ONLY === undefined) await keepReport(TODAY, renderReport(TODAY, rounds, failures))
-    })
+const soak = (): void => {
+  const rounds: Round[] = []
+  const failures: string[] = []
+  let stage: Stage | null = null
+  const endStage = async () => {
+    const ended = stage
+    stage = null
+    await ended?.stop()
+  }
 
-    // All faults in turn: a run that is cut short has still seen each of them.
-    for (let count = 0; count < ROUNDS; count++) {
-      const seed = FIRST_SEED + count
-      for (const fault of FAULTS.filter(({ name }) => ONLY === undefined || name.includes(ONLY))) {
-        it(`${fault.name}, seed ${seed}`, { timeout: ROUND_WITHIN }, async () => {
-          try {
-            const round = await play([fault], seed)
-            rounds.push(round)
-            expect(violations(round.verdict)).toEqual([])
-            expect(zeros(round.verdict)).toEqual(NONE)
-          } catch (error) {
-            failures.push(
-              `${fault.name}, seed ${seed}: ${error instanceof Error ? error.message.split('\n')[0] : error}`,
-            )
-            throw error
-          }
-        })
-      }
-    }
+  // A run that is filtered proves nothing about the others, so it leaves no page. The page is written after each round: a long run may be cut short.
+  afterEach(async () => {
+    if (ONLY === undefined) await keepReport(TODAY, renderReport(TODAY, rounds, failures))
   })
-} else {
+
+  const oneRound = async (fault: Fault, seed: number): Promise<void> => {
+    try {
+      stage ??= await stageFor([fault], seed)
+      const round = await play(stage, [fault], seed)
+      rounds.push(round)
+      expect(violations(round.verdict)).toEqual([])
+      expect(zeros(round.verdict)).toEqual(NONE)
+    } catch (error) {
+      failures.push(`${fault.name}, seed ${seed}: ${error instanceof Error ? error.message.split('\n')[0] : error}`)
+      await endStage()
+      throw error
+    }
+  }
+
+  // All faults in turn: a run that is cut short has still seen each of them.
+  for (let from = 0; from < ROUNDS; from += IN_A_ROW) {
+    for (const fault of FAULTS.filter(({ name }) => ONLY === undefined || name.includes(ONLY))) {
+      describe(`${fault.name}, from round ${from + 1}`, () => {
+        afterAll(endStage)
+        for (let round = from; round < Math.min(from + IN_A_ROW, ROUNDS); round++)
+          it(`seed ${FIRST_SEED + round}`, { timeout: ROUND_WITHIN }, () => oneRound(fault, FIRST_SEED + round))
+      })
+    }
+  }
+}
+
+if (SOAK) soak()
+else {
   it('one round: server, PostgreSQL, slot and sockets fail one after the other', {
     timeout: ROUND_WITHIN,
   }, async () => {
     const faults = FAULTS.filter(({ inOneRound }) => inOneRound)
-    const { verdict } = await play(faults, 1)
-    expect(violations(verdict)).toEqual([])
-    expect(zeros(verdict)).toEqual(NONE)
-    expect(verdict.figures.required).toBeGreaterThan(500)
+    const stage = await stageFor(faults, 1)
+    try {
+      const { verdict } = await play(stage, faults, 1)
+      expect(violations(verdict)).toEqual([])
+      expect(zeros(verdict)).toEqual(NONE)
+      expect(verdict.figures.required).toBeGreaterThan(500)
+    } finally {
+      await stage.stop()
+    }
   })
 }

@@ -54,6 +54,11 @@ export const createSchema = async (client: pg.Client): Promise<void> => {
     alter publication supabase_realtime add table ${TABLES.map((table) => `public.${table}`).join(', ')};`)
 }
 
+/** Empties everything for another round. */
+export const emptyTables = async (client: pg.Client): Promise<void> => {
+  await client.query(`truncate ${TABLES.map((table) => `public.${table}`).join(', ')}, ledger.committed`)
+}
+
 /** What the database committed, as it noted down itself. */
 export const readCommitted = async (client: pg.Client): Promise<readonly Committed[]> => {
   const { rows } = await client.query(
