@@ -196,12 +196,22 @@ begin
 end
 $$;
 
+-- A collection that was dropped as a table is gone as a collection too: nothing may be found under its name later.
+create function teahouse.forget_dropped_collections() returns void
+  language sql security definer
+  set search_path = ''
+as $$
+  delete from teahouse.collection
+   where pg_catalog.to_regclass(pg_catalog.format('cloud.%I', name)) is null
+$$;
+
 /* Makes a collection. `permission` is the name of a preset (READONLY, PRIVATE, ADMINWRITE, ADMINONLY) or a security rule. */
 create function cloud.create_collection(name text, permission jsonb) returns void
   language plpgsql security definer
   set search_path = ''
 as $$
 begin
+  perform teahouse.forget_dropped_collections();
   if pg_catalog.to_regclass(pg_catalog.format('cloud.%I', name)) is not null then
     raise exception 'the collection "%" exists already', name using errcode = '42P07';
   end if;
@@ -472,15 +482,6 @@ begin
   end loop;
   update teahouse.collection as c set version = nextval('teahouse.collection_version') where c.name = drop_index.collection;
 end
-$$;
-
--- A collection that was dropped as a table is gone as a collection too: nothing may be found under its name later.
-create function teahouse.forget_dropped_collections() returns void
-  language sql security definer
-  set search_path = ''
-as $$
-  delete from teahouse.collection
-   where pg_catalog.to_regclass(pg_catalog.format('cloud.%I', name)) is null
 $$;
 
 revoke execute on all functions in schema cloud from public;

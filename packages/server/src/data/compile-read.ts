@@ -141,10 +141,11 @@ const allColumns = (
   options: NodeOptions & { readonly grouped: boolean },
 ): readonly OutputColumn[] => {
   source.onUse?.('*')
-  const { columns } = source
+  const columns = source.columns?.filter((column) => !isInternal(column, source)) ?? null
   const spelled =
     options.expandAll ||
     options.grouped ||
+    columns?.length !== source.columns?.length ||
     columns?.some((column) => representation(column, 'to json', context) !== null)
   if (columns === null || !spelled) return [{ sql: frag`${ident(source.alias)}.*`, name: null, aggregate: false }]
   return columns.map((column: Column) => ({
@@ -157,6 +158,10 @@ const allColumns = (
     aggregate: false,
   }))
 }
+
+/** Insertion order and index keys of a document collection are nobody's fields. */
+const isInternal = (column: Column, { relation }: Source): boolean =>
+  column.name.startsWith('$') && relation?.schema === 'cloud'
 
 // --- conditions
 
