@@ -100,6 +100,7 @@ export const describeNodes = (kind: 'nats' | 'postgres', source: 'log' | 'outbox
     const allSeeAll = async (members: readonly Member[], within = 10_000) => {
       await until('everyone was told everything', () => members.every(seesAll), { within })
       for (const member of members) checkLedger(clientOf(member))
+      onlyTheseReadAgain()
     }
 
     /** Nobody but those to whom something was done had to read again. */
@@ -179,27 +180,30 @@ export const describeNodes = (kind: 'nats' | 'postgres', source: 'log' | 'outbox
       await allSee(all, here(all))
     })
 
-    it('go on when the one that reads the log is paused; and when it wakes, nobody is told anything twice', async () => {
-      const paused = await team.leader()
-      const rest = others(paused)
-      const [other] = rest
-      if (other === undefined) throw new Error('no team')
-      disturbed.add(paused)
-      process.kill(paused.server.pid, 'SIGSTOP')
-      try {
-        await insert(other, 10)
-        await allSay(rest, 10)
-        await allSeeAll(rest, 15_000)
-        await allSee(rest, here(rest))
-        await insert(other, 5)
-        expect(await team.leader()).not.toBe(paused)
-      } finally {
-        process.kill(paused.server.pid, 'SIGCONT')
-      }
-      const all = [...clients.keys()]
-      await allSeeAll(all, 15_000)
-      await allSee(all, here(all))
-    })
+    // Which bus it is makes no difference to who leads: a short run pauses one and kills the other.
+    if (SOAK || kind === 'nats') {
+      it('go on when the one that reads the log is paused; and when it wakes, nobody is told anything twice', async () => {
+        const paused = await team.leader()
+        const rest = others(paused)
+        const [other] = rest
+        if (other === undefined) throw new Error('no team')
+        disturbed.add(paused)
+        process.kill(paused.server.pid, 'SIGSTOP')
+        try {
+          await insert(other, 10)
+          await allSay(rest, 10)
+          await allSeeAll(rest, 15_000)
+          await allSee(rest, here(rest))
+          await insert(other, 5)
+          expect(await team.leader()).not.toBe(paused)
+        } finally {
+          process.kill(paused.server.pid, 'SIGCONT')
+        }
+        const all = [...clients.keys()]
+        await allSeeAll(all, 15_000)
+        await allSee(all, here(all))
+      })
+    }
 
     if (SOAK) {
       it('go on when the one that reads the log hears nothing of the database any more', async () => {
@@ -221,21 +225,27 @@ export const describeNodes = (kind: 'nats' | 'postgres', source: 'log' | 'outbox
       })
     }
 
-    it('go on when the one that reads the log is killed, and its members leave', async () => {
-      const killed = await team.leader()
-      const rest = others(killed)
-      const [other] = rest
-      if (other === undefined) throw new Error('no team')
-      clientOf(killed).stop()
-      clients.delete(killed)
-      await killed.server.kill9()
-      await insert(other, 10)
-      await allSay(rest, 10)
-      await until('those who are left are told everything', () => rest.every((each) => clientOf(each).known >= rows), {
-        within: 10_000,
+    if (SOAK || kind === 'postgres') {
+      it('go on when the one that reads the log is killed, and its members leave', async () => {
+        const killed = await team.leader()
+        const rest = others(killed)
+        const [other] = rest
+        if (other === undefined) throw new Error('no team')
+        clientOf(killed).stop()
+        clients.delete(killed)
+        await killed.server.kill9()
+        await insert(other, 10)
+        await allSay(rest, 10)
+        await until(
+          'those who are left are told everything',
+          () => rest.every((each) => clientOf(each).known >= rows),
+          {
+            within: 10_000,
+          },
+        )
+        await allSee(rest, here(rest))
+        await allSeeAll(rest)
+        onlyTheseReadAgain()
       })
-      await allSee(rest, here(rest))
-      await allSeeAll(rest)
-      onlyTheseReadAgain()
-    })
+    }
   })

@@ -24,7 +24,7 @@ export interface OutboxSourceOptions {
 
 const FIRST_PAUSE_MS = 10
 const LAST_PAUSE_MS = 250
-const TOUCH_EVERY_MS = 30_000
+const TOUCH_EVERY_MS = 3_000
 const SETTLE_EVERY_MS = 50
 /** How long statements that began before the triggers were there may take. */
 const SETTLE_MS = 60_000
@@ -178,7 +178,8 @@ export class OutboxSource implements ChangeSource {
       pause = found ? FIRST_PAUSE_MS : Math.min(pause * 2, LAST_PAUSE_MS)
       if (!found && this.#options.clock.now() - this.#touchedAt > TOUCH_EVERY_MS) {
         this.#touchedAt = this.#options.clock.now()
-        await this.#rows(statements.touch())
+        const { rowCount } = await this.#query(statements.touch())
+        if (rowCount === 0) throw new AppError('conflict', 'The outbox was closed.')
       }
       await this.#sleep(pause)
     }

@@ -238,12 +238,15 @@ describe.each(['18', '15'] as const)('the outbox on PostgreSQL %s', (version) =>
             expect(comparable(withoutUnchanged(fromOutbox, fromLog))).toEqual(comparable(fromLog))
           },
         ),
-        runs(10),
+        runs(8),
       )
     } finally {
       await client.end()
     }
   })
+
+  // Where versions differ is what they write; how it is taken is the same.
+  if (version === '15' && process.env.TEAHOUSE_SOAK !== '1') return
 
   it('tells transactions that overlap in an order that leads to the same rows, and skips none that commits late', async () => {
     const clients = await Promise.all(
@@ -333,6 +336,16 @@ describe.each(['18', '15'] as const)('the outbox on PostgreSQL %s', (version) =>
     await database.sql(`insert into no_key values (2, 'somebody')`)
     const { fromOutbox } = await settle()
     expect(fromOutbox.map((change) => (change.op === 'INSERT' ? change.new?.[1] : ''))).toEqual(['somebody'])
+  })
+
+  it('begins anew when somebody closed it, as a reset of the database does', async () => {
+    const { epoch } = outbox.feed
+    await database.sql('select teahouse.outbox_close()')
+    await eventually(() => outbox.feed.epoch !== epoch, 'a new epoch', 20_000)
+    await outbox.feed.ready()
+    await database.sql(`insert into no_key values (3, 'anew')`)
+    const { fromOutbox } = await settle()
+    expect(fromOutbox.map((change) => (change.op === 'INSERT' ? change.new?.[1] : ''))).toEqual(['anew'])
   })
 
   it('takes its triggers away when the log is read instead', async () => {

@@ -38,10 +38,11 @@ export const dropIdleSlot = (slot: string): Statement => sql('outbox.drop_slot')
    where slot_name = ${slot}
      and not active`
 
-/** The reader's sign of life. */
+/** The reader's sign of life. Affects no row when the outbox is closed by now, after a reset of the database for example. */
 export const touch = (): Statement => sql('outbox.touch')`
   update teahouse.outbox_state
-     set seen_at = clock_timestamp()`
+     set seen_at = clock_timestamp()
+   where active`
 
 export const removeAll = (): Statement => sql('outbox.remove_all')`
   delete from teahouse.outbox`
