@@ -27,6 +27,8 @@ export interface RegistryOptions {
 
 /** Planned but not yet in force. */
 interface Draft {
+  /** Of the catalogue that it was planned with. */
+  readonly version: number
   readonly plans: readonly Plan[]
   readonly status: SubscriptionStatus
 }
@@ -83,14 +85,14 @@ export class Registry {
     let draft = await this.#draft(spec, catalog.current)
     // Before saying no, make sure that the schema is the newest one.
     if (!draft.status.ok) draft = await this.#draft(spec, await catalog.settle())
-    draft = await this.#validated(draft)
-    if (spec.publication === null) for (const { relation } of draft.plans) await this.#watch(relation)
     const pinned: SetRecord[] = []
     try {
       for (;;) {
-        const { version } = catalog.current
+        draft = await this.#validated(draft)
+        if (spec.publication === null) for (const { relation } of draft.plans) await this.#watch(relation)
         await this.#loadSets(draft, spec, pinned)
-        if (catalog.current.version === version) break
+        // Newer rights may have been put in force while the database was asked, and nobody would do that again for this subscription.
+        if (draft.version === catalog.current.version) break
         draft = await this.#draft(spec, catalog.current)
       }
       this.#entries.add(entry)
@@ -147,15 +149,16 @@ export class Registry {
   async #draft(spec: SubscriptionSpec, catalog: Catalog): Promise<Draft> {
     await this.#loadIdentities(catalog)
     const { relations, status } = tablesOf(spec, catalog)
-    if (!status.ok) return { plans: [], status }
+    const { version } = catalog
+    if (!status.ok) return { version, plans: [], status }
     const exact = spec.schema !== '*' && spec.table !== '*'
     const plans: Plan[] = []
     for (const relation of relations) {
       const planned = this.#plan(spec, catalog, relation)
       if (typeof planned !== 'string') plans.push(planned)
-      else if (exact) return { plans: [], status: { ok: false, reason: planned } }
+      else if (exact) return { version, plans: [], status: { ok: false, reason: planned } }
     }
-    return { plans, status }
+    return { version, plans, status }
   }
 
   #plan(spec: SubscriptionSpec, catalog: Catalog, relation: Relation): Plan | string {
@@ -182,7 +185,7 @@ export class Registry {
   async #validated(draft: Draft): Promise<Draft> {
     for (const { filter, relation } of draft.plans) {
       const reason = await whyInvalid(this.#options.owner, relation, filter)
-      if (reason !== null) return { plans: [], status: { ok: false, reason } }
+      if (reason !== null) return { ...draft, plans: [], status: { ok: false, reason } }
     }
     return draft
   }

@@ -2,13 +2,13 @@
 import type { RowChange } from '../../../feed/change.ts'
 import type { Caller } from '../../../identity/caller.ts'
 import { toError } from '../../../kernel/errors.ts'
-import type { JsonObject } from '../../../kernel/json.ts'
-import type { MessageBody, Topic, TopicMember, TopicMessage } from '../../../live/broadcast.ts'
+import type { Topic, TopicMessage } from '../../../live/broadcast.ts'
 import type { PresenceDiff } from '../../../live/presence.ts'
 import type { Projection } from '../../../live/projection.ts'
 import type { Frame } from '../../../sockets/frame.ts'
 import { type BindingEvents, BoundChanges, publicMessage } from './bindings.ts'
 import { Gathered } from './change-dispatch.ts'
+import { type BroadcastHolder, ChannelBroadcast } from './channel-broadcast.ts'
 import { ChannelPresence, type PresenceHolder } from './channel-presence.ts'
 import { ChannelRights, type RightsHolder } from './channel-rights.ts'
 import { encodeFrame, type Incoming, type Outgoing, type ProtocolVersion } from './codec.ts'
@@ -43,14 +43,14 @@ type State = 'joining' | 'joined' | 'closed'
 
 const READY_MS = 10_000
 
-export class Channel implements TopicMember, BindingEvents, PresenceHolder, RightsHolder {
+export class Channel implements BindingEvents, BroadcastHolder, PresenceHolder, RightsHolder {
   readonly topic: string
   readonly joinRef: string | null
   readonly place: Topic
   readonly #host: ChannelHost
   readonly #request: JoinRequest
   readonly #rights: ChannelRights
-  #id: string | null = null
+  readonly #broadcast: ChannelBroadcast
   #gathered: Gathered | null = null
   #presence: ChannelPresence | null = null
   #state: State = 'joining'
@@ -63,6 +63,7 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
     this.#request = options.request
     this.place = { name: options.name, private: options.request.private }
     this.#rights = new ChannelRights(this, options.caller, options.token)
+    this.#broadcast = new ChannelBroadcast(this, options.request.broadcast)
   }
 
   get ground(): Ground {
@@ -76,12 +77,6 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
   /** Whoever joins reads afterwards; whoever brings another token does not. */
   get isNewcomer(): boolean {
     return this.#state === 'joining'
-  }
-
-  /** Unique on all nodes; made up when it is first needed, since most channels only listen. */
-  get id(): string {
-    this.#id ??= this.ground.services.ids.uuid()
-    return this.#id
   }
 
   /** Authorises, subscribes and answers the join with `ref`. */
@@ -101,14 +96,14 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
     }
     this.#changes = changes
     this.#start(ref)
-    await this.#replay()
+    await this.#broadcast.replay()
   }
 
   #start(ref: string | null): void {
     const { bindings, presence, broadcast } = this.#request
-    const { services, rechecks } = this.ground
+    const { rechecks } = this.ground
     this.#state = 'joined'
-    services.broadcasts.join(this.place, this)
+    this.#broadcast.join()
     this.#changes?.activate()
     this.#reply(ref, 'ok', { postgres_changes: bindings.map(({ sent, id }) => ({ ...sent, id })) })
     if (presence.enabled) this.#ensurePresence().watch()
@@ -121,7 +116,7 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
   async handle(message: Incoming): Promise<void> {
     switch (message.event) {
       case 'broadcast':
-        return this.#broadcast(message)
+        return this.#broadcastPush(message)
       case 'presence':
         return this.#presencePush(message)
       case 'access_token':
@@ -159,10 +154,9 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
   dispose(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    const { services, rechecks } = this.ground
-    rechecks.remove(this.#rights)
+    this.ground.rechecks.remove(this.#rights)
     this.#changes?.close()
-    services.broadcasts.leave(this.place, this)
+    this.#broadcast.leave()
     this.#presence?.close()
     this.#host.ended(this)
   }
@@ -210,42 +204,16 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
 
   // --- broadcast
 
-  async #broadcast(message: Incoming): Promise<void> {
-    const { ack } = this.#request.broadcast
-    const { event } = message.payload
-    const body = message.raw ?? jsonBody(message.payload)
-    const refuse = (reason: string) => {
-      if (ack) this.#reply(message.ref, 'error', { reason })
-    }
-    if (typeof event !== 'string' || event === '') return refuse('the event of a broadcast is a non-empty string')
-    if (body.bytes.length > this.ground.limits.payloadBytes) return refuse(refusals.payloadTooLarge)
-    if (this.place.private && !(await this.#rights.mayWrite('broadcast')))
-      return refuse(refusals.notWritable(this.place.name))
-    if (!this.joined) return
-    this.ground.services.broadcasts.publish({ topic: this.place, event, body, sender: this.id })
-    if (ack) this.#reply(message.ref, 'ok', {})
+  async #broadcastPush(message: Incoming): Promise<void> {
+    this.#answer(message.ref, await this.#broadcast.handle(message))
   }
 
-  receive(message: TopicMessage): void {
-    const own = message.sender !== null && message.sender === this.#id
-    if (!this.joined || (own && !this.#request.broadcast.self)) return
+  mayBroadcast(): Promise<boolean> {
+    return this.#rights.mayWrite('broadcast')
+  }
+
+  tellBroadcast(message: TopicMessage): void {
     this.#host.send(this.ground.frames.broadcast(this.topic, message, this.#host.version))
-  }
-
-  /** Messages of another node may be lost: whoever depends on them reads again after joining again. */
-  missed(): void {
-    this.fail()
-  }
-
-  async #replay(): Promise<void> {
-    const { replay } = this.#request.broadcast
-    if (replay === null || !this.place.private) return
-    const { services, frames } = this.ground
-    for (const stored of await services.access.replay(this.place.name, new Date(replay.since), replay.limit)) {
-      const meta = { replayed: true, id: stored.id }
-      const message = { topic: this.place, event: stored.event, body: stored.body, meta, sender: null }
-      if (this.joined) this.#host.send(frames.broadcast(this.topic, message, this.#host.version))
-    }
   }
 
   // --- presence
@@ -256,10 +224,7 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
   }
 
   async #presencePush(message: Incoming): Promise<void> {
-    const refusal = await this.#ensurePresence().handle(message)
-    if (refusal === undefined) return
-    if (refusal === null) this.#reply(message.ref, 'ok', {})
-    else this.#reply(message.ref, 'error', { reason: refusal })
+    this.#answer(message.ref, await this.#ensurePresence().handle(message))
   }
 
   get mayReadPresence(): boolean {
@@ -315,6 +280,12 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
     this.#send({ joinRef: this.joinRef, ref, topic: this.topic, event, payload })
   }
 
+  /** Answers a push: null when it was done, undefined when nobody is there to be answered. */
+  #answer(ref: string | null, refusal: string | null | undefined): void {
+    if (refusal === null) this.#reply(ref, 'ok', {})
+    else if (refusal !== undefined) this.#reply(ref, 'error', { reason: refusal })
+  }
+
   #reply(ref: string | null, status: 'ok' | 'error', response: object): void {
     if (ref === null) return
     const payload = JSON.stringify({ status, response })
@@ -335,8 +306,3 @@ export class Channel implements TopicMember, BindingEvents, PresenceHolder, Righ
     if (joining) this.dispose()
   }
 }
-
-const jsonBody = (payload: JsonObject): MessageBody => ({
-  encoding: 'json',
-  bytes: Buffer.from(JSON.stringify(payload.payload ?? {})),
-})
