@@ -284,6 +284,21 @@ create function write_void(v text) returns void volatile language sql as $$ inse
 create function echo_headers(names text[]) returns json stable language sql as $$ select json_object_agg(n, current_setting('request.headers', true)::json ->> n) from unnest(names) n $$;
 create table dotted (id int primary key, "a.dotted.column" text, "x->y" text, "(paren)" text, "comma,name" text, "order" int, "colon:name" text);
 
+-- who may what
+create table owner (id uuid primary key, name text);
+create table diary (id int primary key, owner uuid references owner (id) default auth.uid(), body text);
+alter table diary enable row level security;
+create policy own_diary on diary for all to authenticated using (owner = (select auth.uid())) with check (owner = (select auth.uid()));
+create table partly (id int primary key, shown text, hidden text default 'h');
+revoke all on partly from anon, authenticated;
+grant select (id, shown), insert (id, shown), update (shown) on partly to anon;
+grant select (id, shown), insert (id, shown), update (id, shown) on partly to authenticated;
+create table no_grant (id int primary key);
+revoke all on no_grant from anon, authenticated;
+create function denied() returns text stable language sql as $$ select 'done'::text $$;
+revoke all on function denied() from public, anon, authenticated;
+create function as_definer() returns text stable security definer language sql as $$ select 'definer'::text from guild.no_grant union all select 'definer' limit 1 $$;
+
 insert into item select generate_series(1, 15);
 insert into compound values (1, 1, 5), (1, 2, null), (2, 1, 7);
 insert into text_key values ('xyyx', 'u'), ('xYYx', 'v');
@@ -348,5 +363,8 @@ insert into self_link values (1, 2), (1, 3), (2, 3);
 insert into shape values (1, '(1,2)', array['(1,2)', '(3,4)']::point_2d[], 'b', 'smith', '[{"k": 1}]'), (2, '(5,6)', '{}', 'A', 'potter', '[]'), (3, null, null, 'a', null, null);
 insert into account values (1, 'a@x.org', 'p', 's'), (2, 'b@y.org', 'q', null);
 insert into dotted values (1, 'dot', 'arrow', 'paren', 'comma', 5, 'colon');
+insert into owner values ('00000000-0000-0000-0000-00000000000a', 'A'), ('00000000-0000-0000-0000-00000000000b', 'B');
+insert into diary values (1, '00000000-0000-0000-0000-00000000000a', 'one'), (2, '00000000-0000-0000-0000-00000000000a', 'two'), (3, '00000000-0000-0000-0000-00000000000b', 'three');
+insert into partly values (1, 'yes', 'no');
 refresh materialized view project_mat;
 analyze;

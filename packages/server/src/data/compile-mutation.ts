@@ -22,15 +22,12 @@ import {
 export const compileMutation = (request: Mutation, options: OutputOptions, context: DataContext): Statement => {
   const relation = requireRelation(request.target, context)
   const shown = compileShown(request, relation, options, context)
-  const counted = countsInserted(request, relation)
-  const returning =
-    counted === 'by row' ? frag`${shown.returning}, (t.xmax = 0) as ${ident(INSERTED)}` : shown.returning
-  const change = changeSql(request, relation, returning, context)
+  const change = changeSql(request, relation, shown.returning, context)
   const main = outputSql(
     {
       with: [namedQuery('written', change), namedQuery('source', shown.select)],
       total: options.count === null ? null : keyword('(select count(*) from written)'),
-      inserted: counted === null ? null : insertedSql(counted),
+      inserted: insertedSql(request),
       key: relation.primaryKey,
       rowType: ident(relation.schema, relation.name),
     },
@@ -39,26 +36,21 @@ export const compileMutation = (request: Mutation, options: OutputOptions, conte
   return statement(`data.${request.kind}`, main)
 }
 
-const INSERTED = '#inserted'
-
-type InsertedCount = 'by row' | 'by setting'
-
 /**
- * How an upsert counts its new rows. A row that it updated was locked by it, a new one was not; only plain tables tell that. Elsewhere a
- * setting counts: up for each row on its way in, down for each that was there.
+ * An upsert counts its new rows by a setting: up for each row on its way in, down for each that was there. The row itself could tell (`xmax`),
+ * but only of plain tables, and only to those who may read every column.
  */
-const countsInserted = (request: Mutation, relation: Relation): InsertedCount | null => {
-  const upsert = request.kind === 'replace' || (request.kind === 'insert' && request.conflict?.action === 'merge')
-  if (!upsert) return null
-  return relation.kind === 'table' ? 'by row' : 'by setting'
+const countsInserted = (request: Mutation): boolean =>
+  request.kind === 'replace' || (request.kind === 'insert' && request.conflict?.action === 'merge')
+
+const insertedSql = (request: Mutation): Fragment | null => {
+  if (!countsInserted(request)) return null
+  // Rows of defaults alone conflict with nothing that they would change.
+  if ('payload' in request && request.payload.columns.length === 0) return keyword('(select count(*) from written)')
+  return keyword("coalesce(nullif(current_setting('teahouse.inserted', true), ''), '0')::bigint")
 }
 
-const insertedSql = (counted: InsertedCount): Fragment =>
-  counted === 'by row'
-    ? frag`(select count(*) from written where ${ident(INSERTED)})`
-    : keyword("nullif(current_setting('teahouse.inserted', true), '')::bigint")
-
-/** Always true. */
+/** Both are always true. */
 const countUp = keyword(
   "set_config('teahouse.inserted', (coalesce(nullif(current_setting('teahouse.inserted', true), ''), '0')::bigint + 1)::text, true) <> ''",
 )
@@ -95,7 +87,6 @@ const compileShown = (request: Mutation, relation: Relation, options: OutputOpti
       ...context,
       maxRows: null,
     },
-    { expandAll: countsInserted(request, relation) === 'by row' },
   )
   const extra = options.location
     ? relation.primaryKey.filter((name) => !node.columns.some((each) => each.name === name || each.name === null))
@@ -148,7 +139,7 @@ const insertSql = (
 ): Fragment => {
   const { payload, conflict } = request
   const columns = requireColumns(payload, relation)
-  const counts = columns.length > 0 && countsInserted(request, relation) === 'by setting'
+  const counts = columns.length > 0 && countsInserted(request)
   const rows = columns.length === 0 ? emptyRows(payload, relation) : filledRows(payload, columns, relation, context)
   const counted = counts ? frag` where ${countUp}` : empty
   return frag`insert into ${table} ${rows}${counted}${conflictSql(conflict, columns, relation, counts)} returning ${returning}`
@@ -212,11 +203,10 @@ const replaceSql = (
   const missing = relation.primaryKey.find((name) => !columns.some((column) => column.name === name))
   // Without its key in the body the row cannot match the one that the URL names.
   const where = missing === undefined ? exprSql(key, source, context) : keyword('false')
-  const counts = countsInserted(request, relation) === 'by setting'
-  const conflict = conflictSql({ columns: null, action: 'merge' }, columns, relation, counts)
+  const conflict = conflictSql({ columns: null, action: 'merge' }, columns, relation, true)
   if (columns.length === 0) return frag`insert into ${table} ${noRows(relation)} returning ${returning}`
   // Only what matches may count, in whatever order Postgres looks at conditions.
-  const counted = counts ? frag`case when ${where} then ${countUp} else false end` : where
+  const counted = frag`case when ${where} then ${countUp} else false end`
   return frag`insert into ${table} ${filledRows(payload, columns, relation, context)} where ${counted}${conflict} returning ${returning}`
 }
 
