@@ -108,8 +108,9 @@ describe('the files', () => {
 
   it('are all there are: what counts for the budget of the adapter is what every app loads, and what it may load is counted, too', () => {
     expect(Object.keys(files).sort()).toEqual(Object.keys(budgets).sort())
-    const all = Object.keys(budgets).filter((name) => name !== 'supabase.js')
-    expect(all.reduce((sum, name) => sum + textOf(name).length, 0)).toBeLessThan(64 * 1024)
+    // The clients on top of it have budgets of their own.
+    const adapter = ['index.js', 'files.js', 'realtime.js', 'extras.js', 'tus.js']
+    expect(adapter.reduce((sum, name) => sum + textOf(name).length, 0)).toBeLessThan(64 * 1024)
   })
 
   it('of requests, addresses and messages load the first one alone', async () => {
