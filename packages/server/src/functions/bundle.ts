@@ -89,7 +89,15 @@ const packInstalled = async (folder: string, name: string, config: FunctionConfi
 }
 
 const install = async (cwd: string, name: string): Promise<void> => {
-  const args = ['install', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress']
+  const args = [
+    'install',
+    '--omit=dev',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-progress',
+    '--prefer-offline',
+  ]
   try {
     await promisify(execFile)('npm', args, { cwd, timeout: INSTALL_MS, maxBuffer: 16 * 1024 * 1024 })
   } catch (cause) {

@@ -40,19 +40,19 @@ export interface Telling {
   readonly id: number
   /** The document as the client has it. */
   readonly known: Doc | undefined
-  /** Whether the list has a limit: then others can push a document in or out. */
-  readonly limited: boolean
+  /** Whether it comes or goes because of the limit of the list. */
+  readonly displaced: boolean
 }
 
 /** One event. */
-export const wireEvent = (event: DocumentEvent, { id, known, limited }: Telling): WireEvent => {
+export const wireEvent = (event: DocumentEvent, { id, known, displaced }: Telling): WireEvent => {
   if (event.kind === 'leave') {
-    const [dataType, docId] = [leaveType(event, limited), known === undefined ? event.key : idOf(known, event.key)]
+    const [dataType, docId] = [leaveType(event, displaced), known === undefined ? event.key : idOf(known, event.key)]
     return { ID: id, DataType: dataType, QueueType: 'dequeue', DocID: docId, Doc: NONE }
   }
   const { document, key } = event
   const base = { ID: id, DocID: idOf(document, key), Doc: textOf(document) }
-  if (event.kind === 'enter') return { ...base, DataType: enterType(event, limited), QueueType: 'enqueue' }
+  if (event.kind === 'enter') return { ...base, DataType: enterType(event, displaced), QueueType: 'enqueue' }
   return {
     ...base,
     DataType: 'update',
@@ -62,13 +62,13 @@ export const wireEvent = (event: DocumentEvent, { id, known, limited }: Telling)
 }
 
 /** Without a cause, the list was read anew: what is new in it was added, as far as anybody can tell. */
-const enterType = ({ cause }: DocumentEvent, limited: boolean): 'add' | 'update' | 'limit' => {
-  if (cause === null) return limited ? 'limit' : 'add'
+const enterType = ({ cause }: DocumentEvent, displaced: boolean): 'add' | 'update' | 'limit' => {
+  if (cause === null) return displaced ? 'limit' : 'add'
   return cause === 'UPDATE' ? 'update' : 'add'
 }
 
-const leaveType = ({ cause }: DocumentEvent, limited: boolean): 'remove' | 'update' | 'limit' => {
-  if (cause === null) return limited ? 'limit' : 'remove'
+const leaveType = ({ cause }: DocumentEvent, displaced: boolean): 'remove' | 'update' | 'limit' => {
+  if (cause === null) return displaced ? 'limit' : 'remove'
   return cause === 'UPDATE' ? 'update' : 'remove'
 }
 

@@ -20,7 +20,8 @@ export class KeptWatch implements DocumentSink {
   readonly queryId: string
   /** Whom it belongs to: nobody else may go on with it. */
   readonly owner: string
-  readonly #limited: boolean
+  readonly #limit: number
+  #vacant = 0
   #window: Window | null = null
   #client: WatchClient | null = null
   #current = 1
@@ -29,10 +30,10 @@ export class KeptWatch implements DocumentSink {
   readonly #steps: (readonly WireEvent[])[] = []
   #ended: string | null = null
 
-  constructor(queryId: string, owner: string, limited: boolean) {
+  constructor(queryId: string, owner: string, limit: number | null) {
     this.queryId = queryId
     this.owner = owner
-    this.#limited = limited
+    this.#limit = limit ?? Number.POSITIVE_INFINITY
   }
 
   /** The number of the last step. */
@@ -73,13 +74,28 @@ export class KeptWatch implements DocumentSink {
     const id = this.#current
     const told = events.map((event) => {
       const known = this.#documents.get(event.key)
+      const displaced = this.#displaced(event, events)
       if (event.kind === 'leave') this.#documents.delete(event.key)
       else this.#documents.set(event.key, event.document)
-      return wireEvent(event, { id, known, limited: this.#limited })
+      return wireEvent(event, { id, known, displaced })
     })
     this.#steps.push(told)
     if (this.#steps.length > MAX_STEPS) this.#steps.shift()
     this.#client?.next(this, told)
+  }
+
+  /** Whether one that comes or goes does so because of the limit: it takes the place of one that went, or one that comes takes its. */
+  #displaced(event: DocumentEvent, step: readonly DocumentEvent[]): boolean {
+    const full = this.#documents.size >= this.#limit
+    if (event.kind === 'enter') {
+      const displaced = this.#vacant > 0
+      this.#vacant = Math.max(0, this.#vacant - 1)
+      return displaced
+    }
+    if (event.kind !== 'leave' || !full) return false
+    // Who comes next may have waited behind the limit.
+    this.#vacant += 1
+    return step.some(({ kind }) => kind === 'enter')
   }
 
   ended(reason: string): void {

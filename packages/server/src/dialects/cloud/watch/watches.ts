@@ -39,7 +39,7 @@ export const createWatches = ({ windows, clock, ids }: WatchesOptions): Watches 
     watch.close()
   }
   const open = async (caller: Caller, request: WatchRequest): Promise<KeptWatch> => {
-    const watch = new KeptWatch(queryIdOf(ids.secret(9), request), ownerOf(caller), request.limit !== null)
+    const watch = new KeptWatch(queryIdOf(ids.secret(9), request), ownerOf(caller), request.limit)
     known.set(watch.queryId, watch)
     try {
       watch.follow(await windows.open(caller, request, watch))
