@@ -120,6 +120,10 @@ it('may be signed by a key pair, and name their role anywhere', async () => {
 })
 
 it('say what is wrong with them', async () => {
+  expect(await ask('')).toMatchObject({
+    status: 401,
+    body: { code: 'PGRST301', message: 'Empty JWT is sent in Authorization header' },
+  })
   expect((await ask('one.two')).body).toMatchObject({ code: 'PGRST301', message: 'Expected 3 parts in JWT; got 2' })
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
   expect((await ask(`${part({ alg: 'none' })}.${part({ role: 'anon' })}.`)).body).toMatchObject({

@@ -26,6 +26,7 @@ import { plainHeaders, type RestRequest, readRequest } from './request.ts'
 import { type HttpAnswer, respond } from './respond.ts'
 import { callerScope, isolationOf, scopeOf } from './scope.ts'
 import { Timing } from './timing.ts'
+import { challenge, EMPTY_TOKEN } from './token-problems.ts'
 
 /** What the dialect needs of the app. */
 export interface RestServices {
@@ -56,13 +57,16 @@ export const restDialect =
     app.route({ method: [...METHODS], url: '/*', handler: handle })
   }
 
-/** `db-anon-role`: who asks when nobody said; without such a role everybody has to. */
-const anonymousAs = (role: string): Caller => {
-  if (role === ANONYMOUS.role) return ANONYMOUS
-  if (role !== '') return keyCaller(role)
+/** `db-anon-role`: who asks when nobody said; without such a role everybody has to. A login without its token is a mistake that its owner should hear of. */
+const anonymous = (request: FastifyRequest, { anonRole }: RestConfig): Caller => {
+  if (/^bearer\s*$/i.test(request.headers.authorization ?? '')) throw emptyToken()
+  if (anonRole === ANONYMOUS.role) return ANONYMOUS
+  if (anonRole !== '') return keyCaller(anonRole)
   const body = { code: 'PGRST302', message: 'Anonymous access is disabled' }
   throw new RestError(401, body, [['WWW-Authenticate', 'Bearer']])
 }
+
+const emptyToken = (): RestError => new RestError(401, EMPTY_TOKEN, [['WWW-Authenticate', challenge(EMPTY_TOKEN)]])
 
 /** An error that happened on the way to this dialect's routes, in its own words. */
 export const sendRestError = (error: Error, request: FastifyRequest, reply: FastifyReply): unknown =>
@@ -116,7 +120,7 @@ class RestApi {
   async answer(request: FastifyRequest, prefix: string): Promise<HttpAnswer> {
     const { catalog } = this.#services
     const seen = catalog.current
-    if (request.caller === ANONYMOUS) request.caller = anonymousAs(this.config.anonRole)
+    if (request.caller === ANONYMOUS) request.caller = anonymous(request, this.config)
     try {
       return await this.#attempt(request, prefix)
     } catch (error) {

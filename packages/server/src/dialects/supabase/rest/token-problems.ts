@@ -37,6 +37,8 @@ const undecodable = (message: string, details: string | null = null): TokenProbl
   details,
 })
 
+export const EMPTY_TOKEN = undecodable('Empty JWT is sent in Authorization header')
+
 const badClaim = (message: string): TokenProblem => ({ code: 'PGRST303', message, details: null })
 
 /** A token has three parts; one that has, and still makes no sense, cannot be decoded. */
