@@ -17,10 +17,11 @@ describe('nodes', () => {
   let database: TestDatabase
   const running: Nodes[] = []
   const errors: string[] = []
+  const warnings: string[] = []
   const log: Log = {
     debug: () => {},
     info: () => {},
-    warn: () => {},
+    warn: (_fields, message) => warnings.push(message),
     error: (fields, message) => errors.push(`${message} ${JSON.stringify(fields)}`),
     child: () => log,
   }
@@ -49,6 +50,13 @@ describe('nodes', () => {
   it('start together when they use one bus, and secrets that overlap: one may be on its way out', async () => {
     await start({ name: 'one', secrets: ['a'] })
     await start({ name: 'two', secrets: ['b', 'a'] })
+  })
+
+  it('say so when files are where only one of them finds them', async () => {
+    await start({ name: 'one', files: 'disk' })
+    expect(warnings).toEqual([])
+    await start({ name: 'two', files: 'disk' })
+    expect(warnings.map((warning) => warning.includes('--storage-url'))).toEqual([true])
   })
 
   it('do not start where they would not hear each other', async () => {

@@ -49,6 +49,11 @@ export class Nodes implements Service {
     await this.#waitFor(PATIENCE_MS, async () => (await this.#conflict()) === null)
     const conflict = await this.#conflict()
     if (conflict !== null) throw conflict
+    if (facts.files === 'disk' && (await this.#others()).length > 0)
+      this.#options.log.warn(
+        { bus: facts.bus },
+        'several servers use this database, and files are on the disk of this one: give all of them the same --storage-url',
+      )
     await db.run(keepNode(facts))
     if (facts.bus !== 'local') await this.#waitFor(HELLO_MS, async () => (await this.#unheard()).length === 0)
     this.#schedule()
