@@ -228,7 +228,12 @@ create function bson.rule_plain(v jsonb) returns jsonb
   language sql immutable parallel safe
   set search_path = ''
 as $$
-  select case when jsonb_typeof(v) = 'object' and v ? '$date' then v -> '$date' else v end
+  select case
+           when jsonb_typeof(v) <> 'object' then v
+           when v ? '$date' then v -> '$date'
+           when v ? '$numberLong' then to_jsonb((v ->> '$numberLong')::numeric)
+           else v
+         end
 $$;
 
 create function bson.rule_true(v jsonb) returns boolean
@@ -242,7 +247,7 @@ create function bson.rule_text(v jsonb) returns text
   language sql immutable parallel safe
   set search_path = ''
 as $$
-  select coalesce(bson.rule_plain(v) #>> '{}', 'null')
+  select coalesce(case when jsonb_typeof(bson.rule_plain(v)) not in ('object', 'array') then bson.rule_plain(v) #>> '{}' end, 'null')
 $$;
 
 create function bson.rule_member(v jsonb, name text) returns jsonb

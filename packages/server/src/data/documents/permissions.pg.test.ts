@@ -2,8 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { alice, bob, nobody, parse, server, startTestEngine, type TestEngine } from '../../../test/document-engine.ts'
 import { rowsAs } from '../../db/scope.ts'
+import { equalValues } from '../../expr/bson/compare.ts'
+import { Long } from '../../expr/bson/value.ts'
 import type { Caller } from '../../identity/caller.ts'
+import { compare, compute } from '../../policy/rules/values.ts'
 import { ident, sql } from '../../sql/sql.ts'
+import { fromJson } from './ejson.ts'
+import { fromStored, toStored } from './stored.ts'
 
 let engine: TestEngine
 let documents: TestEngine['documents']
@@ -169,6 +174,24 @@ describe('security rules', () => {
     await expect(engine.find(bob, name, { room: 'r1' })).rejects.toMatchObject(denied)
     expect(await asSql(alice, name)).toEqual([{ _id: 'm' }])
     expect(await asSql(bob, name)).toEqual([])
+  })
+
+  it('compute in the database as they are computed here', async () => {
+    const values = [null, true, false, 0, 1, -2.5, 'a', 'b', '', '1', { $date: 1 }, { $date: 5 }, [1, 'a'], [], { a: 1 }, { x: null }, { $numberLong: '9007199254740993' }].map((each) => fromJson(each)) // biome-ignore format: one list
+    const signs = ['==', '!=', '<', '<=', '>', '>=', 'in', '+', '-', '*', '%']
+    const cases = values.flatMap((a) => values.flatMap((b) => signs.map((sign) => ({ a, sign, b }))))
+    const rows = await engine.db.owner.many<{ answer: string | null }>(sql('test.rules')`
+      select case when c.sign in ('+', '-', '*', '%') then bson.rule_compute(c.a, c.sign, c.b) else to_jsonb(bson.rule_compare(c.a, c.sign, c.b)) end::text as answer
+        from unnest(${cases.map((each) => toStored(each.a))}::jsonb[], ${cases.map((each) => each.sign)}::text[], ${cases.map((each) => toStored(each.b))}::jsonb[]) with ordinality as c(a, sign, b, place)
+       order by c.place`)
+    const wrong = cases.filter(({ a, sign, b }, place) => {
+      // Sums beyond 2^53 are exact in the database only.
+      if ([a, b].some((each) => each instanceof Long) && ['+', '-', '*', '%'].includes(sign)) return false
+      const ours = ['+', '-', '*', '%'].includes(sign) ? compute(a, sign, b) : compare(a, sign, b)
+      const theirs = rows[place]?.answer ?? null
+      return !equalValues(ours ?? null, theirs === null ? null : fromStored(theirs))
+    })
+    expect(wrong.map(({ a, sign, b }) => `${toStored(a)} ${sign} ${toStored(b)}`)).toEqual([])
   })
 
   it('are refused when they cannot be read', async () => {

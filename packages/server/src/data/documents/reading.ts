@@ -49,9 +49,14 @@ export interface ReadScope {
   readonly checked: Checked
 }
 
+/** More than a page is read in portions, so that the limit on bytes is seen before the memory is full. */
+const PAGE_ROWS = 1000
+
 export const readDocuments = async (scope: ReadScope, reading: Reading): Promise<readonly Doc[]> => {
   const plan = planQuery(scope.target, owned(scope.caller, scope.target, reading.query, 'read'))
-  if (isExact(plan) && nearOf(reading.query) === null) return (await readPage(scope, plan, reading)).map(documentOf)
+  const page = reading.limit !== null && reading.limit <= PAGE_ROWS
+  if (page && isExact(plan) && nearOf(reading.query) === null)
+    return (await readPage(scope, plan, reading)).map(documentOf)
   const wanted = reading.order.length === 0 && nearOf(reading.query) === null ? endOf(reading) : null
   const documents = await stream(scope, plan, wanted)
   const sorted = sortDocuments(documents, reading)
@@ -80,17 +85,13 @@ const wholeNumber = (value: number, what: string): number => {
 /** One statement. */
 const readPage = async (scope: ReadScope, plan: Plan, reading: Reading): Promise<readonly StoredRow[]> => {
   const { context, caller, transaction, target, checked } = scope
-  const most = context.limits.documents
-  const limit = Math.min(reading.limit ?? most + 1, most + 1)
   const main = statement(
     'documents.find',
-    frag`select ${ROW} from ${target.from} where ${plan.where} order by ${orderSql(target, reading.order)} limit ${limit}::bigint offset ${reading.skip}::bigint`,
+    frag`select ${ROW} from ${target.from} where ${plan.where} order by ${orderSql(target, reading.order)} limit ${reading.limit}::bigint offset ${reading.skip}::bigint`,
   )
   const runner = context.runner(transaction)
   const [result] = await checked((statements) => runner.read(caller, statements), [main])
-  const rows = result?.rows ?? []
-  if (rows.length > most) throw tooMany(most)
-  return rows.map(storedRow)
+  return (result?.rows ?? []).map(storedRow)
 }
 
 const tooMany = (most: number): DocumentError =>
@@ -182,14 +183,16 @@ export const count = async (context: EngineContext, caller: Caller, request: Cou
   const reading = readingOf(context, caller, { ...request, limit: request.limit ?? null })
   return onCollection(context, request.collection, async (target, checked) => {
     await context.access.check(caller, target, { operation: 'read', query: reading.query, data: undefined })
-    const scope = { context, caller, transaction: request.transaction, target, checked }
-    const plan = planQuery(target, owned(caller, target, reading.query, 'read'))
-    if (!isExact(plan)) {
-      const found = await stream(scope, plan, endOf(reading))
-      return found.slice(reading.skip, endOf(reading) ?? undefined).length
-    }
-    return countRows(scope, plan, reading)
+    return countDocuments({ context, caller, transaction: request.transaction, target, checked }, reading)
   })
+}
+
+/** How many documents a read would answer. */
+export const countDocuments = async (scope: ReadScope, reading: Reading): Promise<number> => {
+  const plan = planQuery(scope.target, owned(scope.caller, scope.target, reading.query, 'read'))
+  if (isExact(plan)) return countRows(scope, plan, reading)
+  const found = await stream(scope, plan, endOf(reading))
+  return found.slice(reading.skip, endOf(reading) ?? undefined).length
 }
 
 const countRows = async (scope: ReadScope, plan: Plan, { skip, limit }: Reading): Promise<number> => {

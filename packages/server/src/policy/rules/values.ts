@@ -8,6 +8,7 @@ import {
   isArray,
   isDoc,
   isNumber,
+  Long,
   toNumber,
   type Value,
 } from '../../expr/bson/value.ts'
@@ -25,8 +26,9 @@ export const isTrue = (value: RuleValue): boolean => {
 export const textOf = (value: RuleValue): string => {
   const known = plain(value)
   if (known === undefined || known === null) return 'null'
+  if (known instanceof Long) return String(known.value)
   if (isNumber(known)) return String(toNumber(known))
-  return typeof known === 'object' ? JSON.stringify(known) : String(known)
+  return typeof known === 'object' ? 'null' : String(known)
 }
 
 export const memberOf = (value: RuleValue, name: string): RuleValue => {

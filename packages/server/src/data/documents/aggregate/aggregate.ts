@@ -21,7 +21,7 @@ import type { Clock } from '../../../kernel/clock.ts'
 import { withOpenid } from '../access.ts'
 import { type ExpressionTest, parseQuery } from '../parse-query.ts'
 import { pathOf } from '../paths.ts'
-import { type Reading, readDocuments } from '../reading.ts'
+import { countDocuments, type Reading, type ReadScope, readDocuments } from '../reading.ts'
 import type { AggregateRequest, AggregateStage } from '../requests.ts'
 import { type EngineContext, onCollection } from '../session.ts'
 import { readAt, writeAt } from '../update/places.ts'
@@ -49,11 +49,16 @@ export const aggregate = async (
 ): Promise<readonly Doc[]> => {
   const { first, rest } = splitPipeline(context, caller, request.stages)
   const run = buildPipeline(rest)
-  const read = (collection: string, reading: Reading): Promise<readonly Doc[]> =>
+  const onTarget = <T>(
+    collection: string,
+    reading: Reading,
+    work: (scope: ReadScope, reading: Reading) => Promise<T>,
+  ): Promise<T> =>
     onCollection(context, collection, async (target, checked) => {
       await context.access.check(caller, target, { operation: 'read', query: reading.query, data: undefined })
-      return readDocuments({ context, caller, transaction: request.transaction, target, checked }, reading)
+      return work({ context, caller, transaction: request.transaction, target, checked }, reading)
     })
+  const read = (collection: string, reading: Reading) => onTarget(collection, reading, readDocuments)
   const stageContext: StageContext = {
     variables: new Map([['NOW', new DateTime(context.clock.now())]]),
     most: context.limits.documents,
@@ -64,6 +69,12 @@ export const aggregate = async (
         query: parseQuery(withOpenid(caller, query), { expression: context.expression }),
       }),
   }
+  const [next, ...others] = rest
+  if (next?.name === '$count' && typeof next.value === 'string' && !first.measured) {
+    // Counting is the database's own business.
+    const total = await onTarget(request.collection, first.reading, countDocuments)
+    return buildPipeline(others)(total === 0 ? [] : [docOf([[next.value, total]])], stageContext)
+  }
   const documents = await read(request.collection, first.reading)
   return run(first.after(documents), stageContext)
 }
@@ -71,7 +82,11 @@ export const aggregate = async (
 const EVERYTHING: Reading = { query: TRUE, order: [], skip: 0, limit: null }
 
 interface Split {
-  readonly first: { readonly reading: Reading; readonly after: (documents: readonly Doc[]) => readonly Doc[] }
+  readonly first: {
+    readonly reading: Reading
+    readonly measured: boolean
+    readonly after: (documents: readonly Doc[]) => readonly Doc[]
+  }
   readonly rest: readonly AggregateStage[]
 }
 
@@ -93,7 +108,10 @@ const splitPipeline = (context: EngineContext, caller: Caller, stages: readonly 
     conditions.length === 0
       ? TRUE
       : parseQuery(withOpenid(caller, docOf([['$and', conditions]])), { expression: context.expression })
-  return { first: { reading: { ...reading, query }, after: (documents) => documents }, rest: stages.slice(taken) }
+  return {
+    first: { reading: { ...reading, query }, measured: false, after: (documents) => documents },
+    rest: stages.slice(taken),
+  }
 }
 
 /** The read with one more stage in it; null when it has to be done afterwards. */
@@ -146,5 +164,5 @@ const nearest = (context: EngineContext, caller: Caller, value: Value): Split['f
     const withDistance = writeAt(doc, path, double(metres * factor))
     return typeof locs === 'string' && place !== undefined ? writeAt(withDistance, pathOf(locs), place) : withDistance
   }
-  return { reading, after: (documents) => documents.map(measured) }
+  return { reading, measured: true, after: (documents) => documents.map(measured) }
 }
