@@ -11,7 +11,9 @@ export const title = 'Accounts: password, refresh, token, WeChat'
 
 const USERS = 24
 /** WeChat allows a hundred logins of one person a minute. */
-const PEOPLE = 400
+const PEOPLE = 1_000
+/** The sandbox alone is faster than anybody, and knows as many as are named. */
+const STRANGERS = 20_000
 /** More than the product remembers, so that each of them is verified anew. */
 const TOKENS = 12_000
 const PASSWORD = 'correct horse'
@@ -125,13 +127,28 @@ const codesFor = (bench, path, headers, more = '') => {
   const count = bench.settings.quick ? 2_000 : 24_000
   return Array.from({ length: count }, () => {
     bench.codes += 1
-    const code = `wxcode:p${bench.codes % PEOPLE}:${bench.codes}`
+    const name = more === '' ? `p${bench.codes % PEOPLE}` : `s${bench.codes % STRANGERS}`
+    const code = `wxcode:${name}:${bench.codes}`
     return {
       method: 'GET',
       path: `${path}?${more}${new URLSearchParams({ [more ? 'js_code' : 'code']: code })}`,
       headers,
     }
   })
+}
+
+/** Everybody has been here once: what is measured are people who come back. */
+const greetPeople = async (bench) => {
+  const { url } = bench.product.report
+  const logins = codesFor(bench, '/auth/v1/wechat_mini/login', ownHeaders(bench)).slice(0, PEOPLE)
+  for (let at = 0; at < logins.length; at += 20)
+    await Promise.all(
+      logins.slice(at, at + 20).map(async ({ path, headers }) => {
+        const response = await fetch(url + path, { headers })
+        if (!response.ok) throw new Error(`a first login answered ${response.status}`)
+        await response.arrayBuffer()
+      }),
+    )
 }
 
 /** The parts: each names its variants, and how one of them is measured. */
@@ -270,10 +287,13 @@ export const run = async (settings) => {
     const postgres = await postgresVersion(bench.product)
     // Before anything counts: code is compiled, connections are made, everybody has been here once.
     const brief = { ...bench, settings: { ...settings, seconds: 1, warmSeconds: 0.2, rounds: 1 } }
-    if (!settings.quick)
+    if (!settings.quick) {
+      await greetPeople(bench)
+      brief.codes = bench.codes
       for (const { variants, measure } of Object.values(PARTS))
         for (const each of variants) await measure(brief, each, 8)
-    bench.codes = brief.codes
+      bench.codes = brief.codes
+    }
     const all = []
     for (const [name, { connections }] of Object.entries(PARTS))
       for (const count of settings.quick ? connections.slice(-1) : connections)
