@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { RestConfig } from './config.ts'
 import { RestError } from './errors.ts'
 import { type MediaType, parseAccept } from './media.ts'
+import { looksLikeFilter } from './parse/filter.ts'
 import { type Pairs, parseParameters } from './parse/params.ts'
 import { mentionsTimeZone, type Preferences, parsePrefer, refuseInvalid } from './prefer.ts'
 
@@ -47,7 +48,7 @@ export const readRequest = async (
   const schema = schemaOf(method, headers, config)
   const prefer = headers.prefer
   const zones = mentionsTimeZone(prefer) ? await timeZones() : new Set<string>()
-  const pairs = parseParameters(query)
+  const pairs = withoutKey(parseParameters(query))
   const preferences = parsePrefer(prefer, (name) => zones.has(name))
   refuseInvalid(preferences)
   return {
@@ -67,6 +68,12 @@ export const readRequest = async (
     range: method === 'GET' ? rangeOf(headers.range) : null,
   }
 }
+
+/** `?apikey=…` is how a browser's address bar brings a key: it was looked at before, and asks for nothing. */
+const withoutKey = (pairs: Pairs): Pairs =>
+  pairs.some(([name]) => name === 'apikey')
+    ? pairs.filter(([name, value]) => name !== 'apikey' || looksLikeFilter(value))
+    : pairs
 
 /** Parameters sorted by name. */
 const locationOf = (resource: Resource, pairs: Pairs): string => {
