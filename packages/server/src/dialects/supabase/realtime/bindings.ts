@@ -65,17 +65,20 @@ export class BoundChanges {
       .map((binding) => new Bound(this, binding))
   }
 
-  /** Subscribes everything; nothing is told before `activate`, nor what has committed before a newcomer's call. */
+  /**
+   * Subscribes everything; nothing is told before `activate`. A newcomer is not told what has committed before: it reads afterwards. Whoever takes
+   * the place of `previous`, with another token, does not read again, and is owed all that `previous` was.
+   */
   static async open(
     live: Live,
     caller: Caller,
     bindings: readonly NumberedBinding[],
-    events: BindingEvents & { readonly isNewcomer: boolean },
+    events: BindingEvents,
+    previous: BoundChanges | null,
   ): Promise<BoundChanges> {
     const bound = new BoundChanges(events, bindings)
     try {
-      // Who was here already with another token is owed what comes next, wherever this node is.
-      const known = events.isNewcomer ? live.present.now() : null
+      const known = previous === null ? live.present.now() : previous.#known
       ;[bound.#known] = await Promise.all([known, ...bound.#bound.map((each) => each.subscribe(live, caller))])
     } catch (error) {
       bound.close()

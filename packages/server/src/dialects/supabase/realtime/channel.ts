@@ -74,11 +74,6 @@ export class Channel implements BindingEvents, BroadcastHolder, PresenceHolder, 
     return this.#state === 'joined'
   }
 
-  /** Whoever joins reads afterwards; whoever brings another token does not. */
-  get isNewcomer(): boolean {
-    return this.#state === 'joining'
-  }
-
   /** Authorises, subscribes and answers the join with `ref`. */
   async join(ref: string | null): Promise<void> {
     const read = await this.#rights.load()
@@ -165,7 +160,9 @@ export class Channel implements BindingEvents, BroadcastHolder, PresenceHolder, 
 
   async #openChanges(caller: Caller): Promise<BoundChanges | null> {
     const { bindings } = this.#request
-    return bindings.length === 0 ? null : BoundChanges.open(this.ground.services.live, caller, bindings, this)
+    return bindings.length === 0
+      ? null
+      : BoundChanges.open(this.ground.services.live, caller, bindings, this, this.#changes)
   }
 
   matched(id: number, change: RowChange, projection: Projection): void {

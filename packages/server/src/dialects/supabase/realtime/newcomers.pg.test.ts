@@ -81,6 +81,20 @@ describe('on a node that is behind', () => {
     wire.socket.terminate()
   })
 
+  it('another token does not bring back what had committed before the join', async () => {
+    await fallBehind()
+    await insert(2)
+    const wire = await openWire(server)
+    await wire.bind({ event: 'INSERT' })
+    wire.send('access_token', { access_token: await server.token({ sub: ALICE, again: true }) })
+    await wire.ask('unknown')
+    await insert(3)
+    letGo()
+    await eventually(() => told(wire).includes(3), 'the newest change')
+    expect(told(wire)).toEqual([3])
+    wire.socket.terminate()
+  })
+
   it('another token misses nothing of what committed before it came', async () => {
     const wire = await openWire(server)
     await wire.bind({ event: 'INSERT' })
