@@ -122,7 +122,7 @@ describe('values in the database', () => {
           expect([collection, ids(await documents.find(server, { collection, query: q, limit: null }))]).toEqual([collection, expected]) // biome-ignore format: one sentence
         expect(await documents.count(server, { collection: 'indexed', query: q })).toBe(expected.length)
       }),
-      runs(70),
+      runs(50),
     )
   })
 
@@ -152,7 +152,7 @@ describe('values in the database', () => {
         })
         expect([JSON.stringify(change), got]).toEqual([JSON.stringify(change), expected])
       }),
-      runs(150),
+      runs(70),
     )
   })
 
@@ -168,7 +168,7 @@ describe('values in the database', () => {
         for (const collection of ['plain', 'indexed'])
           expect([collection, ids(await documents.find(server, { collection, query: parsed(plain), order: by, skip, limit: 10 }))]).toEqual([collection, expected]) // biome-ignore format: one sentence
       }),
-      runs(40),
+      runs(30),
     )
   })
 })

@@ -47,7 +47,8 @@ const excludes = ({ test: fact }: Leaf, { test: other }: Leaf): boolean => {
   return isRange(fact) && other.op === 'eq' && !inRange(fact.op, other.value, fact.value)
 }
 
-const decidable = (test: Leaf['test']): boolean => isRange(test) || ['eq', 'in', 'exists'].includes(test.op)
+const decidable = (test: Leaf['test']): boolean =>
+  isRange(test) || test.op === 'eq' || (test.op === 'in' && test.patterns.length === 0)
 
 const samePath = (a: Leaf, b: Leaf): boolean => a.path.length === b.path.length && a.path.every((step, at) => step === b.path[at]) // biome-ignore format: one sentence
 
