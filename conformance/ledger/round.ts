@@ -26,7 +26,7 @@ const USERS = [1, 2, 3, 4, 5].map((n) => `00000000-0000-4000-8000-00000000000${n
 /** Acknowledged writes before, between and after the faults. */
 const WRITES_PER_PHASE = 100
 /** Where several faults follow each other. */
-const WRITES_PER_FAULT = 60
+const WRITES_PER_FAULT = 40
 const FENCE_EVERY_MS = 500
 const RESTS_WITHIN = { within: 40_000, every: 50 }
 /** More than the server keeps for a reader that does not read: its queue, and what the kernels hold. */
