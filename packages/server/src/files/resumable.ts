@@ -251,10 +251,14 @@ const receive = async (
   if (parts.length >= MOST_PARTS) throw refusal('invalid_parameter', 'The upload came in too many parts')
   const slices = new Slices(body, { clock: options.clock, ...SLICE, limit, signal })
   let { received } = upload
-  while (await slices.more()) {
-    const at = received
-    const count = ({ size }: { readonly size: number }) => advanceUpload(upload, at, size)
-    received += (await storePart(options, upload, { number: at, source: slices.slice(), count })).size
+  try {
+    while (await slices.more()) {
+      const at = received
+      const count = ({ size }: { readonly size: number }) => advanceUpload(upload, at, size)
+      received += (await storePart(options, upload, { number: at, source: slices.slice(), count })).size
+    }
+  } finally {
+    slices.close()
   }
   if (slices.failure !== null) throw slices.failure
   if (signal.aborted && received !== upload.length) throw overtaken()

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../kernel/clock.ts'
 import { tooLarge } from './errors.ts'
+import { metered } from './metered.ts'
 
 export interface SlicesOptions {
   readonly clock: Clock
@@ -30,7 +31,7 @@ export class Slices {
 
   constructor(source: Readable, options: SlicesOptions) {
     this.#options = options
-    this.#chunks = source.iterator({ destroyOnReturn: false })
+    this.#chunks = metered(source, Number.POSITIVE_INFINITY)[Symbol.asyncIterator]()
     options.signal.addEventListener('abort', () => this.#halt(), { once: true })
   }
 
@@ -38,6 +39,11 @@ export class Slices {
   async more(): Promise<boolean> {
     while (this.#chunk === null && !this.#over && !this.#options.signal.aborted) await this.#fill()
     return this.#chunk !== null && !this.#options.signal.aborted
+  }
+
+  /** Lets go of the source: what still comes is somebody else's business. */
+  close(): void {
+    void this.#chunks.return?.()
   }
 
   async *slice(): AsyncIterable<Uint8Array> {
