@@ -3,7 +3,7 @@
  * `update/apply.ts` would make of it; for everything else it changes nothing, and the update goes the long way (lock, change, write back).
  */
 import type { RawResult } from '../../db/batch.ts'
-import type { DocExpr } from '../../expr/bson/query.ts'
+import { type DocExpr, factsOf } from '../../expr/bson/query.ts'
 import { docOf } from '../../expr/bson/value.ts'
 import { type Fragment, frag, join, keyword, type Statement, statement } from '../../sql/sql.ts'
 import { isExact, planQuery } from './plan.ts'
@@ -25,22 +25,27 @@ export const quickUpdate = (target: Target, query: DocExpr, { update, multi }: Q
   const plan = planQuery(target, query)
   if (!isExact(plan)) return null
   const changed = changedDocument(update.steps)
-  return statement(
-    'documents.quick_update',
-    frag`with found as (
-           select d._id from ${target.from} where ${plan.where} order by d."$seq" limit 1 for update of d
-         ), changed as (
-           update ${target.table} as d
-              set doc = ${changed}
-             from found
-            where d._id = found._id
-              and ${join([keyword('true'), ...update.steps.flatMap(sureOf)], ' and ')}
-              and d.doc is distinct from ${changed}
-           returning 1
-         )
-         select (select count(*) from found), (select count(*) from changed)`,
-  )
+  const sure = [...update.steps.flatMap(sureOf), frag`d.doc is distinct from ${changed}`]
+  return statement('documents.quick_update', isKeyed(query) ? byKey(target, plan.where, changed, sure) : first(target, plan.where, changed, sure)) // biome-ignore format: one sentence
 }
+
+/** Whether at most one document can match. */
+const isKeyed = (query: DocExpr): boolean =>
+  factsOf(query).some((fact) => fact.kind === 'leaf' && fact.path.join('.') === '_id' && fact.test.op === 'eq')
+
+const byKey = (target: Target, where: Fragment, changed: Fragment, sure: readonly Fragment[]): Fragment =>
+  frag`update ${target.table} as d set doc = ${changed} where ${join([where, ...sure], ' and ')} returning 1`
+
+/** The first that matches is locked before it is changed: another one must not be changed in its place. */
+const first = (target: Target, where: Fragment, changed: Fragment, sure: readonly Fragment[]): Fragment => frag`
+  with found as (
+    select d._id from ${target.from} where ${where} order by d."$seq" limit 1 for update of d
+  )
+  update ${target.table} as d
+     set doc = ${changed}
+    from found
+   where ${join([frag`d._id = found._id`, ...sure], ' and ')}
+  returning 1`
 
 const FIXED = new Set(['_id', '_openid'])
 
@@ -94,6 +99,5 @@ export const runQuickUpdate = async (
   quick: Statement,
 ): Promise<UpdatedDocument | null> => {
   const [result] = await run([quick])
-  const [, changed] = result?.rows[0] ?? []
-  return changed === '1' ? { matched: 1, updated: 1, upsertedId: null, document: null } : null
+  return result?.rows.length === 1 ? { matched: 1, updated: 1, upsertedId: null, document: null } : null
 }
