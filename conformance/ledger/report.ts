@@ -77,7 +77,7 @@ export const renderReport = (date: string, rounds: readonly Round[], failures: r
   const found = [...lines, ...failures.map((line) => `- ${line}`)]
   return `# Five zeros, ${date}
 
-${rounds.length} rounds, Node ${process.version}, ${cpus().length} cores shared with other work, \`npm run soak\`.
+${rounds.length} rounds, Node ${process.version}, ${cpus().length} cores shared with other work. \`npm run soak\` plays twenty of each fault.
 
 ${EXPLANATION}
 ${HEAD}
