@@ -59,7 +59,11 @@ const free = async (): Promise<number> => {
 /** Somebody else's file takes what is left, except so much. */
 const fill = async (left: number): Promise<void> => {
   await rm(join(files, 'filler'), { force: true })
-  await writeFile(join(files, 'filler'), Buffer.alloc(Math.max(0, (await free()) - left)))
+  const bytes = Buffer.alloc(Math.max(0, (await free()) - left))
+  // An upload that is under way may have taken some of it in between; then the disk is as full as it was meant to be.
+  await writeFile(join(files, 'filler'), bytes).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOSPC') throw error
+  })
 }
 const makeRoom = () => rm(join(files, 'filler'), { force: true })
 
