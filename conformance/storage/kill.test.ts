@@ -32,10 +32,13 @@ const WEEKS = 30 * 24 * 3_600_000
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 const spawned = new Set<ChildProcess>()
+/** The server that is up: one whose test failed must not go on without it. */
+let up: TestServer | null = null
 beforeAll(async () => {
   folder = await temporaryFolder()
 })
 afterAll(async () => {
+  await up?.kill9()
   for (const child of spawned) child.kill('SIGKILL')
   await folder.remove()
 })
@@ -154,12 +157,14 @@ it('the server: nothing acknowledged is lost, nothing is listed without its byte
   // The same address and secrets in every life: clients go on with what they have.
   const start = () => startServer({ dataDir, args: ['--port', String(port)] })
   let server: TestServer = await start()
+  up = server
   const { report } = server
   await makeBucket(report)
   const victim: Victim = {
     kill: () => server.kill9(),
     start: async () => {
       server = await start()
+      up = server
     },
   }
   const ledger = await uploadThroughKills(report, victim, { chance: chanceOf(SEED), kills })
@@ -230,6 +235,7 @@ it('the S3 server that keeps the files: the same', async () => {
   await s3.start()
   const line = `s3://S3RVER:S3RVER@127.0.0.1:${s3.port}/blobs/tea?tls=false`
   const server = await startServer({ env: { TEAHOUSE_STORAGE_URL: line } })
+  up = server
   await makeBucket(server.report)
   const ledger = await uploadThroughKills(server.report, s3, { chance: chanceOf(SEED + 1), kills })
   expect(await faultsOf(server.report, ledger)).toEqual([])
