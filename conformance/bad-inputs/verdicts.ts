@@ -69,8 +69,8 @@ export const LEGITIMATE: readonly Legitimate[] = [
   {
     place: 'query',
     at: NO_FILTERS,
-    except: ['10,000 parameters', 'an escaped NUL', 'only separators'],
-    why: 'there is nothing to filter',
+    except: ['10,000 parameters', 'an escaped NUL'],
+    why: 'there is nothing to filter, and a parameter without a value is none',
   },
   {
     place: 'query',
@@ -81,9 +81,15 @@ export const LEGITIMATE: readonly Legitimate[] = [
   // Headers: what is garbled counts as absent, except where it decides what is answered.
   {
     place: 'header',
-    at: /^(GET|HEAD) \/rest/,
+    at: /^GET \/rest/,
     except: ['a garbled Accept', 'a garbled profile', 'a backward Range'],
     why: 'garbled preferences and conditions count as absent',
+  },
+  {
+    place: 'header',
+    at: /^HEAD \/rest/,
+    except: ['a garbled Accept', 'a garbled profile'],
+    why: 'ranges are of GET alone',
   },
   { place: 'header', at: /^OPTIONS \/rest/, except: ['a garbled profile'], why: 'nothing is negotiated' },
   {
